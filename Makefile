@@ -1,0 +1,77 @@
+# Fleetward. `make` alone lists the targets; each installs what it needs first.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+CODE = $(wildcard runtime actors jobs examples tests benchmarks)
+FAST_TESTS = $(wildcard tests/unit tests/laws tests/project)
+
+# The demo: FLEET is the number of models, KEEP=1 leaves it running (stop it with `make down`).
+FLEET ?=
+KEEP ?=
+export FLEET KEEP
+
+# Under `uv run` Ray gives every worker an environment of its own; one node needs only this one.
+export RAY_ENABLE_UV_RUN_RUNTIME_ENV := 0
+
+.PHONY: help install demo up down test check bench format
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## make .venv from requirements.lock (uv if present, else venv and pip)
+
+# A candidate counts only if it runs: a version manager's shim exists for versions that do not.
+$(STAMP): pyproject.toml requirements.lock
+	@if ! $(BIN)/python -c '' 2>/dev/null; then \
+	  found=''; \
+	  for candidate in $${PYTHON:-} python3.12 python3.11 python3.13 python3 python; do \
+	    if "$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then \
+	      found="$$candidate"; break; \
+	    fi; \
+	  done; \
+	  if [ -z "$$found" ]; then echo 'Fleetward needs Python 3.11, 3.12 or 3.13 (or name one: make install PYTHON=...)' >&2; exit 1; fi; \
+	  echo "making $(VENV) with $$("$$found" --version)"; \
+	  if command -v uv >/dev/null; then uv venv --quiet --allow-existing --python "$$("$$found" -c 'import sys; print(sys.executable)')" $(VENV); \
+	  else "$$found" -m venv $(VENV); fi; \
+	fi
+	@if command -v uv >/dev/null; then \
+	  export VIRTUAL_ENV="$(CURDIR)/$(VENV)"; \
+	  uv pip install --quiet --require-hashes -r requirements.lock; \
+	  uv pip install --quiet --no-deps --no-build-isolation -e .; \
+	else \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	fi
+	@touch $@
+
+demo: install ## run the flights fleet from data to a drift-driven retraining (FLEET=n, KEEP=1)
+	$(BIN)/python jobs/demo.py
+
+up: install ## start Fleetward on this machine
+	$(BIN)/python jobs/up.py
+
+down: install ## stop what `make up` or `make demo KEEP=1` left running
+	$(BIN)/python jobs/down.py
+
+test: install ## run all tests
+	$(BIN)/python -m pytest
+
+check: install ## format, lint, types, floors and the tests without Ray (under two minutes)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(CODE)
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest $(FAST_TESTS)
+
+bench: install ## run the benchmarks, each as a ratio against a peer in the same run
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+format: install ## format the code and apply the safe fixes
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
