@@ -1,4 +1,4 @@
-"""For every test: the repository's root, and an environment that carries nothing of this machine's own Fleetward."""
+"""For every test: the repository's root, and an environment free of this machine's own Fleetward."""
 
 import os
 from pathlib import Path

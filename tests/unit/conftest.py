@@ -1,8 +1,8 @@
 """Unit tests start no Ray and leave this machine for nothing.
 
-Two nets. Python's audit events catch the act itself, however the code got there: a process that is Ray's, a name
-looked up, a socket connected beyond loopback. And where ray is imported already, `ray.init` is replaced, so that a
-test fails at once instead of joining a Ray that happens to run here.
+Two nets. Python's audit events catch the act itself, however the code got there: a process that is Ray's,
+a name looked up, a socket connected beyond loopback. And where ray is imported already, `ray.init` is
+replaced, so that a test fails at once instead of joining a Ray that happens to run here.
 """
 
 import ipaddress
