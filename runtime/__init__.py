@@ -1,0 +1,1 @@
+"""Fleetward's runtime: everything that thinks, stores, serves and watches, below the actors and jobs."""

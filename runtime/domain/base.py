@@ -1,0 +1,33 @@
+"""The base of every document: frozen, closed to unknown fields, valid once built."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer
+
+
+class Document(BaseModel):
+    """A frozen record that refuses fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+    def as_document(self) -> dict[str, Any]:
+        """JSON-able content, the same for the same value (see ``canonical``)."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def _utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError(f"a time needs its zone; got {value.isoformat()} without one")
+    return value.astimezone(UTC)
+
+
+def rfc3339(value: datetime) -> str:
+    """UTC with microseconds and ``Z``: always 27 characters, so text order is time order."""
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+Moment = Annotated[datetime, AfterValidator(_utc), PlainSerializer(rfc3339, return_type=str, when_used="json")]
+"""An aware datetime, kept in UTC and written as RFC 3339."""

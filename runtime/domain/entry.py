@@ -1,0 +1,81 @@
+"""Drafts and entries: an event on its way into the ledger, and an event that stands in it.
+
+The leaf of an entry is the canonical JSON (RFC 8785) of
+
+    {"event": {"kind": ..., ...}, "event_id": ..., "principal": ..., "time": ...}
+
+and its hash is SHA-256(0x00 || leaf) (RFC 9162, 2.1.1). The sequence number is the leaf's index and
+so needs no place in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from runtime.domain import canonical
+from runtime.domain.base import rfc3339
+from runtime.domain.events import Event, event_from_document
+from runtime.domain.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event somebody wants recorded. ``event_id`` is the idempotency key: the same id is recorded once."""
+
+    event: Event
+    principal: str
+    event_id: str
+
+    @classmethod
+    def fresh(cls, event: Event, principal: str) -> Draft:
+        """A draft with a new id, for what happens once."""
+        return cls(event, principal, new_id())
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event that stands in the ledger at index ``seq`` (0-based)."""
+
+    seq: int
+    event_id: str
+    time: datetime
+    principal: str
+    event: Event
+
+    @property
+    def kind(self) -> str:
+        """The event's type."""
+        return self.event.kind
+
+    def leaf(self) -> bytes:
+        """The canonical bytes that the Merkle tree hashes."""
+        return leaf_bytes(self.event_id, self.time, self.principal, self.event)
+
+    def as_document(self) -> dict[str, Any]:
+        """For people and APIs: the leaf's fields and ``seq``."""
+        return {"seq": self.seq, **leaf_document(self.event_id, self.time, self.principal, self.event)}
+
+
+def leaf_document(event_id: str, time: datetime, principal: str, event: Event) -> dict[str, Any]:
+    """The JSON value whose canonical bytes are an entry's leaf."""
+    body = event.model_dump(mode="json", exclude_none=True, by_alias=True)
+    return {"event_id": event_id, "time": rfc3339(time), "principal": principal, "event": body}
+
+
+def leaf_bytes(event_id: str, time: datetime, principal: str, event: Event) -> bytes:
+    """Canonical bytes of ``leaf_document``."""
+    return canonical.encode(leaf_document(event_id, time, principal, event))
+
+
+def entry_from_leaf(seq: int, leaf: bytes) -> Entry:
+    """The entry whose leaf these bytes are. Raises ``pydantic.ValidationError`` or ``KeyError`` on nonsense."""
+    document = canonical.decode(leaf)
+    return Entry(
+        seq=seq,
+        event_id=document["event_id"],
+        time=datetime.fromisoformat(document["time"]),
+        principal=document["principal"],
+        event=event_from_document(document["event"]),
+    )

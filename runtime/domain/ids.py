@@ -1,0 +1,44 @@
+"""Names, digests and identifiers."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from typing import Annotated
+
+import uuid_utils
+from pydantic import StringConstraints
+
+DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+
+Digest = Annotated[str, StringConstraints(pattern=DIGEST_PATTERN)]
+"""``sha256:`` and 64 hex digits."""
+
+ModelName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+"""Letters, digits, ``.``, ``_`` and ``-``; no ``/``, since Triton's client does not escape it in a path."""
+
+# One fixed namespace, so that the same parts give the same id on every machine and after every restart.
+_NAMESPACE = uuid.UUID("6f1f1a52-3c0b-5d9e-9a53-0f6e2b1c7d44")
+_NAME = re.compile(NAME_PATTERN)
+
+
+def digest_of(content: bytes) -> str:
+    """``sha256:<hex>`` of the content."""
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def new_id() -> str:
+    """A fresh UUIDv7 (RFC 9562): ordered by time, unique across processes."""
+    return str(uuid_utils.uuid7())
+
+
+def derived_id(*parts: object) -> str:
+    """The same UUIDv5 for the same parts: the idempotency key of a consequence, safe to compute again."""
+    return str(uuid.uuid5(_NAMESPACE, "\x1f".join(str(part) for part in parts)))
+
+
+def is_model_name(text: str) -> bool:
+    """Whether the text can name a model (see ``ModelName``)."""
+    return _NAME.match(text) is not None

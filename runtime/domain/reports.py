@@ -1,0 +1,72 @@
+"""Measured facts about a version: gates, evaluations, comparisons, statistics of a finding."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from runtime.domain.base import Document, Moment
+
+
+class GateResult(Document):
+    """One gate's answer with its number and limit; ``passed`` alone is never the whole answer."""
+
+    gate: str
+    passed: bool
+    value: float | None = None
+    limit: float | None = None
+    reason: str
+
+
+class Comparison(Document):
+    """Paired comparison on the same rows: ``difference`` = challenger error minus champion error (target units).
+
+    ``low`` and ``high`` bound the difference at ``confidence``; both are absent when too few rows bound nothing.
+    """
+
+    metric: str
+    rows: int
+    champion: float
+    challenger: float
+    difference: float
+    low: float | None = None
+    high: float | None = None
+    confidence: float
+
+
+class EvaluationReport(Document):
+    """Metrics of one version on one dataset, and what each gate said of them."""
+
+    metrics: dict[str, float]
+    rows: int
+    first_time: Moment | None = None
+    last_time: Moment | None = None
+    comparison: Comparison | None = None
+    gates: tuple[GateResult, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Empty evidence refuses: at least one gate, and every gate passed."""
+        return bool(self.gates) and all(gate.passed for gate in self.gates)
+
+    @property
+    def failures(self) -> tuple[GateResult, ...]:
+        """The gates that refused."""
+        return tuple(gate for gate in self.gates if not gate.passed)
+
+
+class FeatureStatistic(Document):
+    """How far one feature moved. ``log_score`` is ln(weight x evidence); distances come from the same counts."""
+
+    feature: str
+    log_score: float
+    js: float
+    psi: float
+    missing_rate: float = Field(ge=0, le=1)
+
+
+class WindowPerformance(Document):
+    """Errors over the rows of a window whose outcomes are known. ``mae`` and ``bias`` in target units."""
+
+    rows: int
+    mae: float
+    bias: float

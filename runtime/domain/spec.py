@@ -1,0 +1,336 @@
+"""A model as its owner writes it: one YAML document, checked whole before anything runs.
+
+``kind: model`` is one model; ``kind: fleet`` is a template and the columns whose distinct values make its
+partitions, one model each (see ``fleet.py``). ``load.py`` reads the file and names line, path and value of
+what is wrong.
+"""
+
+from __future__ import annotations
+
+import string
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
+from runtime.domain import canonical
+from runtime.domain.base import Document
+from runtime.domain.events import Stage, Step
+from runtime.domain.ids import digest_of
+from runtime.domain.terms import Count, Duration, SearchTerm, Share
+
+
+class RiskTier(StrEnum):
+    """How much harm a wrong answer does; sets approvals, capture and the share of alarms."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class Owner(Document):
+    """Who answers for the model."""
+
+    team: str = Field(min_length=1)
+    contact: str = Field(min_length=3)
+
+
+class Partitioning(Document):
+    """Which columns split a fleet's data into models, and how many rows a partition needs."""
+
+    by: tuple[str, ...] = Field(min_length=1)
+    min_rows: int = Field(default=1, ge=1)
+
+
+class Data(Document):
+    """Where rows come from. ``source`` is ``package.module:callable``, giving a pandas DataFrame."""
+
+    source: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    time: str
+    target: str
+    features: tuple[str, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _target_is_no_feature(self) -> Self:
+        if self.target in self.features:
+            raise ValueError(f"the target {self.target!r} stands among the features: it would leak into training")
+        if len(set(self.features)) != len(self.features):
+            raise ValueError("features must be distinct")
+        return self
+
+
+class Training(Document):
+    """How a version is made: estimator by name, a search space, and how many samples of it are tried."""
+
+    trainer: Literal["sklearn"] = "sklearn"
+    estimator: str
+    search: dict[str, SearchTerm] = {}
+    trials: int = Field(default=8, ge=1, le=1000)
+    folds: int = Field(default=3, ge=2, le=20)
+    metric: Literal["mae", "rmse"] = "mae"
+    holdout: Share = Field(default=0.2, gt=0, lt=1)
+    seed: int = 0
+
+
+class Metric(StrEnum):
+    """Measures of error; smaller is better."""
+
+    MAE = "mae"
+    RMSE = "rmse"
+
+
+class LimitGate(Document):
+    """A metric on the holdout must not pass a limit."""
+
+    metric: Metric
+    max: float
+
+
+class BaselineGate(Document):
+    """The version must beat the median predictor by a share of its error."""
+
+    better_than: Literal["baseline"]
+    metric: Metric = Metric.MAE
+    by: Share = 0.0
+
+
+class ChampionGate(Document):
+    """The challenger must beat the champion on the same rows: the interval's bound passes ``by`` of its error."""
+
+    better_than: Literal["champion"]
+    metric: Metric = Metric.MAE
+    by: Share = 0.0
+    confidence: Share = 0.95
+
+
+class SliceGate(Document):
+    """A metric within each value of a column must not pass a limit; slices under ``min_rows`` are not judged."""
+
+    slice: str
+    metric: Metric
+    max: float
+    min_rows: int = 20
+
+
+class LatencyGate(Document):
+    """One-row prediction time, 99th percentile, in milliseconds."""
+
+    latency_ms_p99: float = Field(gt=0)
+
+
+class SizeGate(Document):
+    """Artifact size in bytes."""
+
+    artifact_bytes: int = Field(gt=0)
+
+
+class RoundTripGate(Document):
+    """The stored artifact, loaded again, must predict what the trained object predicts."""
+
+    round_trip: Literal[True]
+
+
+_GATE_KEYS = {
+    "slice": "slice",
+    "better_than": "better_than",
+    "latency_ms_p99": "latency_ms_p99",
+    "artifact_bytes": "artifact_bytes",
+    "round_trip": "round_trip",
+    "metric": "metric",
+}
+
+
+def _gate_tag(value: Any) -> str | None:
+    keys = value if isinstance(value, dict) else value.model_dump()
+    for key, tag in _GATE_KEYS.items():
+        if key in keys:
+            return f"{tag}_{keys[key]}" if tag == "better_than" else tag
+    return None
+
+
+Gate = Annotated[
+    Annotated[LimitGate, Tag("metric")]
+    | Annotated[BaselineGate, Tag("better_than_baseline")]
+    | Annotated[ChampionGate, Tag("better_than_champion")]
+    | Annotated[SliceGate, Tag("slice")]
+    | Annotated[LatencyGate, Tag("latency_ms_p99")]
+    | Annotated[SizeGate, Tag("artifact_bytes")]
+    | Annotated[RoundTripGate, Tag("round_trip")],
+    Discriminator(
+        _gate_tag,
+        custom_error_type="gate",
+        custom_error_message="expected a gate: metric with max, better_than (baseline or champion), slice, "
+        "latency_ms_p99, artifact_bytes or round_trip",
+    ),
+]
+"""A check that passes or refuses with a reason."""
+
+
+class Monitoring(Document):
+    """How often a model is checked and how much evidence an alarm takes.
+
+    ``false_alarm_every``: mean number of checks between false alarms, at least. ``delta0``: drift to ignore, in
+    chi units (about standard deviations of a small mean shift).
+    """
+
+    every: Duration = timedelta(days=1)
+    features: Literal["all"] | tuple[str, ...] = "all"
+    outcomes_after: Duration = timedelta(days=1)
+    false_alarm_every: int = Field(default=10_000, ge=10)
+    delta0: float = Field(default=0.0, ge=0)
+    recent: int = Field(default=30, ge=5, description="rows with outcomes in the recent-performance window")
+
+
+class Retraining(Document):
+    """When to retrain, on what, and how much better a challenger must be.
+
+    Models that are due wait for the next ``window`` (counted from a Monday, UTC), so that they share one job.
+    """
+
+    when: tuple[Literal["drift", "performance"], ...] = ("performance",)
+    data: Duration = timedelta(days=60)
+    window: Duration = timedelta(days=7)
+    degraded_by: Share | float = 0.1
+    snooze: Duration = timedelta(days=28)
+    refit: bool = True
+
+
+class AutomaticIf(Document):
+    """One condition of automatic approval."""
+
+    risk_tier: RiskTier
+
+
+class People(Document):
+    """How many people of which role must agree."""
+
+    approvers: int = Field(default=1, ge=1)
+    role: str = "approver"
+
+
+class Approval(Document):
+    """Who may let a version serve. With no condition listed nothing is approved automatically."""
+
+    automatic_if: tuple[Literal["all_gates_pass"] | AutomaticIf, ...] = ()
+    otherwise: People = People()
+    valid_for: Duration = timedelta(days=90)
+
+
+class Guardrail(Document):
+    """A rollout step fails when the challenger's error is above the champion's by more than this share."""
+
+    worse_by: float = Field(default=0.0, ge=0)
+
+
+class Serving(Document):
+    """Where a model is served."""
+
+    pool: str = "default"
+    environment: str = "prod"
+
+
+class Capture(Document):
+    """How surely decisions are kept, and how long."""
+
+    policy: Literal["bounded", "strict"] = "bounded"
+    keep_for: Duration = timedelta(days=180)
+
+
+def _step(value: Any) -> Any:
+    if not isinstance(value, dict) or isinstance(value.get("stage"), str):
+        return value
+    rest = {key for key in value if key not in ("shadow", "canary", "full", "for")}
+    stages = [stage for stage in Stage if stage.value in value]
+    if rest or len(stages) != 1:
+        raise ValueError("expected {shadow: N decisions}, {canary: P%, for: N decisions} or {full: true}")
+    return _STEP_FORMS[stages[0]](value)
+
+
+def _canary(value: dict[str, Any]) -> dict[str, Any]:
+    if "for" not in value:
+        raise ValueError("a canary step needs 'for: N decisions'")
+    parsed = _CanaryForm.model_validate({"share": value["canary"], "decisions": value["for"]})
+    return {"stage": Stage.CANARY, "share": parsed.share, "decisions": parsed.decisions}
+
+
+class _CanaryForm(Document):
+    share: Share
+    decisions: Count
+
+
+class _ShadowForm(Document):
+    decisions: Count
+
+
+def _shadow(value: dict[str, Any]) -> dict[str, Any]:
+    decisions = _ShadowForm.model_validate({"decisions": value["shadow"]}).decisions
+    return {"stage": Stage.SHADOW, "share": 0.0, "decisions": decisions}
+
+
+def _full(value: dict[str, Any]) -> dict[str, Any]:
+    if value["full"] is not True:
+        raise ValueError("expected {full: true}")
+    return {"stage": Stage.FULL, "share": 1.0, "decisions": 0}
+
+
+_STEP_FORMS = {Stage.SHADOW: _shadow, Stage.CANARY: _canary, Stage.FULL: _full}
+
+
+class Spec(Document):
+    """The whole document. ``for_each`` is given if and only if it is a fleet."""
+
+    kind: Literal["model", "fleet"]
+    name: str
+    for_each: Partitioning | None = None
+    owner: Owner
+    purpose: str = Field(min_length=1)
+    risk_tier: RiskTier
+    task: Literal["regression"]
+    data: Data
+    train: Training
+    gates: tuple[Gate, ...] = Field(min_length=1)
+    monitor: Monitoring = Monitoring()
+    retrain: Retraining = Retraining()
+    approval: Approval = Approval()
+    rollout: tuple[Step, ...] = (Step(stage=Stage.FULL, share=1.0, decisions=0),)
+    guardrail: Guardrail = Guardrail()
+    serving: Serving = Serving()
+    capture: Capture = Capture()
+
+    @field_validator("rollout", mode="before")
+    @classmethod
+    def _steps(cls, value: Any) -> Any:
+        return tuple(_step(step) for step in value) if isinstance(value, list | tuple) else value
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if (self.kind == "fleet") != (self.for_each is not None):
+            raise ValueError("a fleet needs for_each, and a model must not have it")
+        wanted = set(self.for_each.by) if self.for_each else set()
+        named = {name for _, name, _, _ in string.Formatter().parse(self.name) if name is not None}
+        if named != wanted:
+            raise ValueError(f"name must use {{column}} for exactly the columns of for_each.by; got {self.name!r}")
+        if self.rollout[-1].stage is not Stage.FULL:
+            raise ValueError("the last rollout step must be {full: true}")
+        return self
+
+    @property
+    def digest(self) -> str:
+        """Digest of the canonical document: names this exact spec."""
+        return digest_of(canonical.encode(self.as_document()))
+
+    @property
+    def policy_digest(self) -> str:
+        """Digest of what decides about its versions: gates, approval, rollout, retraining."""
+        parts = self.model_dump(
+            mode="json",
+            include={"gates", "approval", "rollout", "guardrail", "retrain", "monitor", "risk_tier"},
+            exclude_none=True,
+        )
+        return digest_of(canonical.encode(parts))
+
+    @property
+    def group_columns(self) -> tuple[str, ...]:
+        """The partition columns of a fleet; none for a single model."""
+        return self.for_each.by if self.for_each else ()

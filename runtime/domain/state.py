@@ -1,0 +1,165 @@
+"""What the ledger's entries fold into: specs, models, versions, rollouts, findings, batches.
+
+Records are frozen and replaced; the fold (``fold.py``) owns the dictionaries of ``FleetState`` and is the
+only one that changes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from runtime.domain.errors import Refused, UnknownModel, UnknownVersion
+from runtime.domain.events import FindingOpened, Step, VersionApproved, VersionRegistered
+from runtime.domain.grant import SignedGrant
+from runtime.domain.lifecycle import Status
+from runtime.domain.reports import Comparison, EvaluationReport
+from runtime.domain.spec import Spec
+from runtime.domain.verdict import Verdict
+
+DAWN = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionState:
+    """One immutable trained result and where it stands."""
+
+    number: int
+    status: Status
+    registered: VersionRegistered
+    registered_by: str
+    registered_at: datetime
+    report: EvaluationReport | None = None
+    approvers: tuple[str, ...] = ()
+    needed: int = 0
+    approval: VersionApproved | None = None
+    signed: SignedGrant | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutState:
+    """A running rollout: at ``steps[step]``, with the step's evidence once the monitor measured it."""
+
+    version: int
+    steps: tuple[Step, ...]
+    step: int
+    measured: Comparison | None = None
+    measured_as_of: datetime | None = None
+
+    @property
+    def current(self) -> Step:
+        """The step it is at."""
+        return self.steps[self.step]
+
+
+@dataclass(frozen=True, slots=True)
+class FindingState:
+    """A finding, and what the policy answered."""
+
+    opened: FindingOpened
+    seq: int
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """A named purpose with its versions; ``former`` are champions one could go back to, newest last."""
+
+    name: str
+    spec: str
+    partition: dict[str, str]
+    seq: int
+    versions: dict[int, VersionState] = field(default_factory=dict)
+    champion: int | None = None
+    champion_since: datetime | None = None
+    former: tuple[int, ...] = ()
+    rollout: RolloutState | None = None
+    due: str | None = None
+    due_since: datetime | None = None
+    batch: str | None = None
+    snoozed_until: datetime = DAWN
+    suspended: bool = False
+    retired: bool = False
+    findings: int = 0
+    retrainings: int = 0
+
+    @property
+    def next_version(self) -> int:
+        """The number the next registered version takes: numbers only grow."""
+        return max(self.versions, default=0) + 1
+
+    def version(self, number: int) -> VersionState:
+        """Raises ``UnknownVersion``."""
+        try:
+            return self.versions[number]
+        except KeyError:
+            raise UnknownVersion(self.name, str(number)) from None
+
+    @property
+    def serving(self) -> VersionState | None:
+        """The champion, if there is one."""
+        return None if self.champion is None else self.versions[self.champion]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchState:
+    """One retraining job for several models."""
+
+    batch: str
+    spec: str
+    models: tuple[str, ...]
+    as_of: datetime
+    seq: int
+    finished: bool = False
+    succeeded: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Counts over the whole ledger."""
+
+    decisions: int = 0
+    outcomes: int = 0
+    segments: int = 0
+    lost: int = 0
+    refused_loads: int = 0
+    refused_commands: int = 0
+
+
+@dataclass(slots=True)
+class FleetState:
+    """Everything the ledger says as of ``size`` entries."""
+
+    size: int = 0
+    specs: dict[str, Spec] = field(default_factory=dict)
+    models: dict[str, ModelState] = field(default_factory=dict)
+    skipped: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
+    findings: dict[str, FindingState] = field(default_factory=dict)
+    batches: dict[str, BatchState] = field(default_factory=dict)
+    watermark: datetime = DAWN
+    ticks_until: datetime = DAWN
+    totals: Totals = Totals()
+
+    def model(self, name: str) -> ModelState:
+        """Raises ``UnknownModel``."""
+        try:
+            return self.models[name]
+        except KeyError:
+            raise UnknownModel(name) from None
+
+    def spec_of(self, model: ModelState) -> Spec:
+        """The spec a model was declared by."""
+        return self.specs[model.spec]
+
+    def snooze_of(self, model: ModelState) -> timedelta:
+        """How long a model is left alone after a challenger failed."""
+        return self.spec_of(model).retrain.snooze
+
+    def spec(self, name: str) -> Spec:
+        """Raises ``Refused`` when no such spec was applied."""
+        try:
+            return self.specs[name]
+        except KeyError:
+            raise Refused(f"use of spec {name!r}", f"no such spec was applied; applied: {sorted(self.specs)}") from None
