@@ -64,8 +64,8 @@ class DetectorConfig:
     """What the owner of a model may choose.
 
     ``checks_between_false_alarms``: A, at least so many checks on average. ``delta0``: drift to ignore, in
-    chi units (about sigmas of a small shift of the mean), for all features or by name. ``weights``: importance
-    by feature, any positive scale, uniform if None; a feature without one is displayed but raises no alarm.
+    chi units (about sigmas of a small shift of the mean), for all features or by name. ``weights``:
+    importance by feature, any positive scale, uniform if None; a feature without one is displayed but raises no alarm.
     ``reference_sigmas``: z.
     """
 
@@ -397,7 +397,8 @@ def _build(profile: Profile, config: DetectorConfig) -> DetectorPlan:
 def _mix(owner: Index, numeric: float, categorical: float, is_numeric: npt.NDArray[np.bool_]) -> FloatVector:
     """The weight of each alternative of a group: the group's, split evenly within the feature."""
     members = np.bincount(owner, minlength=is_numeric.size)
-    mix: FloatVector = np.where(is_numeric[owner], numeric, categorical) / members[owner]
+    group = np.where(is_numeric[owner], numeric, categorical).astype(np.float64)
+    mix: FloatVector = group / members[owner]
     return mix
 
 
@@ -441,9 +442,7 @@ def _feature_shapes(feature: FeatureProfile, config: DetectorConfig) -> Matrix:
     return np.stack(columns, axis=1)
 
 
-def _bernoulli_plan(
-    profile: Profile, discounts: FloatVector
-) -> tuple[Index, FloatVector, FloatVector, Index]:
+def _bernoulli_plan(profile: Profile, discounts: FloatVector) -> tuple[Index, FloatVector, FloatVector, Index]:
     """(bin, step for a row in it, step for any row, feature) of every bin-against-the-rest alternative."""
     bins: list[int] = []
     owners: list[int] = []

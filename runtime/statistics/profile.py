@@ -118,9 +118,7 @@ class Counts:
     def by_feature(self) -> dict[str, CountVector]:
         """The count vector of each feature, as read-only views."""
         pairs = pairwise(self.layout.offsets)
-        return {
-            name: self.values[start:end] for name, (start, end) in zip(self.layout.names, pairs, strict=True)
-        }
+        return {name: self.values[start:end] for name, (start, end) in zip(self.layout.names, pairs, strict=True)}
 
     def as_document(self) -> Document:
         features = {name: vector.tolist() for name, vector in self.by_feature().items()}
