@@ -9,6 +9,7 @@ from runtime.domain.events import Stage
 from runtime.domain.grant import SignedGrant
 from runtime.domain.ids import ModelName
 from runtime.domain.schema import Schema
+from runtime.domain.state import FleetState, ModelState, VersionState
 
 
 class Servable(Document):
@@ -44,3 +45,39 @@ class Routes(Document):
     size: int
     flush: int
     routes: tuple[Route, ...]
+
+
+def routes_after(state: FleetState, pool: str, size: int, flush: int) -> Routes:
+    """The pool's routes that changed after ledger size ``size``, as of the state."""
+    changed = [
+        _route(model)
+        for model in state.models.values()
+        if model.seq >= size and state.spec_of(model).serving.pool == pool
+    ]
+    return Routes(size=state.size, flush=flush, routes=tuple(changed))
+
+
+def _route(model: ModelState) -> Route:
+    champion = _servable(model.serving)
+    reason = _why_not(model)
+    if reason or champion is None:
+        return Route(model=model.name, reason=reason or "its champion holds no live grant")
+    if model.rollout is None or model.rollout.current.stage is Stage.FULL:
+        return Route(model=model.name, champion=champion)
+    step = model.rollout.current
+    challenger = _servable(model.version(model.rollout.version))
+    return Route(model=model.name, champion=champion, challenger=challenger, stage=step.stage, share=step.share)
+
+
+def _why_not(model: ModelState) -> str:
+    if model.retired:
+        return "it is retired"
+    if model.suspended:
+        return "it is suspended"
+    return "" if model.champion is not None else "no version of it has been promoted yet"
+
+
+def _servable(version: VersionState | None) -> Servable | None:
+    if version is None or version.signed is None:
+        return None
+    return Servable(signed=version.signed, schema=version.registered.schema_)

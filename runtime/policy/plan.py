@@ -1,0 +1,97 @@
+"""The difference between what the ledger says should be and what is, as the operator's next moves.
+
+Computed from state alone, so an operator that died and came back plans the same moves with the same keys.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runtime.domain import events as e
+from runtime.domain.entry import Draft
+from runtime.domain.ids import derived_id
+from runtime.domain.lifecycle import Status
+from runtime.domain.state import BatchState, FleetState, ModelState
+from runtime.domain.verdict import StepVerdict
+from runtime.policy import retraining, rollout
+
+OPERATOR = "service:operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Moves to record now, and batches whose job must be running."""
+
+    moves: tuple[Draft, ...]
+    jobs: tuple[BatchState, ...]
+
+    @property
+    def settled(self) -> bool:
+        """Nothing is left to do until something new is recorded."""
+        return not self.moves and not self.jobs
+
+
+def plan(state: FleetState) -> Plan:
+    """What the operator should do next."""
+    moves = [move for model in state.models.values() for move in _model_moves(state, model)]
+    moves += _batch_moves(state)
+    running = tuple(batch for batch in state.batches.values() if not batch.finished)
+    return Plan(tuple(moves), running)
+
+
+def _draft(event: e.Event, *key: object) -> Draft:
+    return Draft(event, OPERATOR, derived_id(event.kind, *key))
+
+
+def _model_moves(state: FleetState, model: ModelState) -> list[Draft]:
+    if model.retired or model.suspended:
+        return []
+    if model.rollout is None:
+        return _start(state, model)
+    return _continue(state, model)
+
+
+def _start(state: FleetState, model: ModelState) -> list[Draft]:
+    approved = [v for v in model.versions.values() if v.status is Status.APPROVED and v.signed is not None]
+    if not approved:
+        return []
+    newest = max(approved, key=lambda version: version.number)
+    steps = rollout.first_steps(state.spec_of(model), model.champion)
+    event = e.RolloutStarted(model=model.name, version=newest.number, steps=steps)
+    return [_draft(event, model.name, newest.number)]
+
+
+def _continue(state: FleetState, model: ModelState) -> list[Draft]:
+    running = model.rollout
+    if running is None:
+        return []
+    spec = state.spec_of(model)
+    verdict, reason = rollout.judge(spec, running.current, running.measured)
+    if verdict is StepVerdict.WAIT:
+        return []
+    key = (model.name, running.version, running.step)
+    if verdict is StepVerdict.ABORT:
+        return [_draft(e.RolloutAborted(model=model.name, version=running.version, reason=reason), *key)]
+    last = len(running.steps) - 1
+    following = running.step + 1
+    if following <= last and running.steps[following].stage is not e.Stage.FULL:
+        event = e.RolloutAdvanced(model=model.name, version=running.version, step=following, reason=reason)
+        return [_draft(event, *key)]
+    promoted = e.VersionPromoted(model=model.name, version=running.version, reason=reason, as_of=running.measured_as_of)
+    return [_draft(promoted, *key)]
+
+
+def _batch_moves(state: FleetState) -> list[Draft]:
+    moves = []
+    for spec, models in retraining.due_models(state).items():
+        names = tuple(sorted(model.name for model in models))
+        batch = derived_id("batch", spec, state.ticks_until.isoformat(), *names)
+        event = e.RetrainingStarted(
+            batch=batch,
+            spec=spec,
+            models=names,
+            as_of=state.ticks_until,
+            reason=f"{len(names)} due as of {state.ticks_until:%Y-%m-%d}",
+        )
+        moves.append(_draft(event, batch))
+    return moves

@@ -1,0 +1,109 @@
+"""What follows from an entry by policy alone; the governor records it in the same commit as its cause.
+
+Each consequence has an idempotency key derived from its cause, so computing it again changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import singledispatch
+from typing import Any
+
+from runtime.domain import events as e
+from runtime.domain.entry import Draft, Entry
+from runtime.domain.grant import Grant, SignedGrant
+from runtime.domain.ids import derived_id
+from runtime.domain.state import FleetState
+from runtime.policy import approval, retraining
+
+GOVERNOR = "service:governor"
+
+Sign = Callable[[Grant], SignedGrant]
+
+
+def reactions(state: FleetState, entry: Entry, sign: Sign) -> list[Draft]:
+    """The drafts that follow from an entry that was just applied to the state."""
+    consequences = _follow(entry.event, state, entry.time, sign)
+    return [
+        Draft(event, GOVERNOR, derived_id("reaction", entry.event_id, number))
+        for number, event in enumerate(consequences)
+    ]
+
+
+@singledispatch
+def _follow(event: Any, state: FleetState, now: datetime, sign: Sign) -> list[e.Event]:
+    return []
+
+
+@_follow.register
+def _(event: e.VersionEvaluated, state: FleetState, now: datetime, sign: Sign) -> list[e.Event]:
+    spec = state.spec_of(state.model(event.model))
+    return [approval.after_evaluation(spec, event.model, event.version, event.report, now)]
+
+
+@_follow.register
+def _(event: e.ApprovalGiven, state: FleetState, now: datetime, sign: Sign) -> list[e.Event]:
+    model = state.model(event.model)
+    approved = approval.after_consent(state.spec_of(model), event.model, model.version(event.version), now)
+    return [] if approved is None else [approved]
+
+
+@_follow.register
+def _(event: e.VersionApproved, state: FleetState, now: datetime, sign: Sign) -> list[e.Event]:
+    model = state.model(event.model)
+    spec = state.spec_of(model)
+    registered = model.version(event.version).registered
+    grant = Grant(
+        grant_id=derived_id("grant", event.model, event.version, event.policy),
+        model=event.model,
+        version=event.version,
+        artifact=registered.artifact,
+        package=registered.package,
+        environment=spec.serving.environment,
+        pool=spec.serving.pool,
+        policy=event.policy,
+        valid_from=now,
+        valid_until=event.valid_until,
+    )
+    return [e.GrantIssued(model=event.model, version=event.version, signed=sign(grant))]
+
+
+def _revoke(state: FleetState, name: str, number: int, reason: str) -> list[e.Event]:
+    signed = state.model(name).version(number).signed
+    if signed is None:
+        return []
+    return [e.GrantRevoked(model=name, version=number, grant_id=signed.grant.grant_id, reason=reason)]
+
+
+@_follow.register
+def _(event: e.VersionRefused, state: FleetState, now: datetime, sign: Sign) -> list[e.Event]:
+    return _revoke(state, event.model, event.version, f"version refused: {event.reason}")
+
+
+@_follow.register
+def _(event: e.RolloutAborted, state: FleetState, now: datetime, sign: Sign) -> list[e.Event]:
+    return _revoke(state, event.model, event.version, f"rollout aborted: {event.reason}")
+
+
+@_follow.register
+def _(event: e.RolledBack, state: FleetState, now: datetime, sign: Sign) -> list[e.Event]:
+    return _revoke(state, event.model, event.version, f"rolled back: {event.reason}")
+
+
+@_follow.register
+def _(event: e.ModelRetired, state: FleetState, now: datetime, sign: Sign) -> list[e.Event]:
+    numbers = sorted(state.model(event.model).versions)
+    return [each for number in numbers for each in _revoke(state, event.model, number, f"retired: {event.reason}")]
+
+
+@_follow.register
+def _(event: e.FindingOpened, state: FleetState, now: datetime, sign: Sign) -> list[e.Event]:
+    model = state.model(event.model)
+    spec = state.spec_of(model)
+    answer = retraining.verdict(event, model, spec)
+    return [
+        e.VerdictReached(
+            finding=event.finding, model=event.model, verdict=answer, policy=spec.policy_digest, as_of=event.as_of
+        )
+    ]

@@ -1,0 +1,105 @@
+"""From a finding to a verdict. Drift is not degradation: a model is retrained when its errors grew."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from runtime.domain.events import FindingKind, FindingOpened
+from runtime.domain.spec import Spec
+from runtime.domain.state import FleetState, ModelState
+from runtime.domain.verdict import Action, Verdict
+
+MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
+BROKEN_MISSING_RATE = 0.5
+BROKEN_PSI = 1.0
+
+
+def verdict(finding: FindingOpened, model: ModelState, spec: Spec) -> Verdict:
+    """What to do about a finding, why, and the numbers it rests on."""
+    numbers = _numbers(finding)
+    broken = _broken(finding)
+    if broken:
+        return Verdict(action=Action.CALL_A_PERSON, reason=broken, numbers=numbers)
+    busy = _busy(model, finding.as_of)
+    if busy:
+        return Verdict(action=Action.NOTHING, reason=busy, numbers=numbers)
+    if finding.recent is None or finding.baseline is None:
+        return Verdict(action=Action.NOTHING, reason="no outcomes yet, so no sign that errors grew", numbers=numbers)
+    return _judge_errors(finding, spec, numbers)
+
+
+def _judge_errors(finding: FindingOpened, spec: Spec, numbers: dict[str, float]) -> Verdict:
+    ratio, limit = numbers["mae_ratio"], 1 + spec.retrain.degraded_by
+    measured = f"recent MAE {numbers['recent_mae']:.2f} is {ratio:.2f} times the baseline's"
+    if ratio < limit:
+        return Verdict(
+            action=Action.NOTHING,
+            reason=f"benign: {measured}, below {limit:.2f}",
+            numbers=numbers,
+        )
+    cause = "performance" if finding.about is FindingKind.PERFORMANCE else "drift"
+    if cause not in spec.retrain.when:
+        return Verdict(
+            action=Action.NOTHING,
+            reason=f"{measured}, but the policy does not retrain on {cause}",
+            numbers=numbers,
+        )
+    return Verdict(
+        action=Action.RETRAIN,
+        reason=f"{measured}, at or above {limit:.2f}",
+        numbers=numbers,
+    )
+
+
+def _numbers(finding: FindingOpened) -> dict[str, float]:
+    numbers = {"log_evidence": finding.log_evidence, "log_threshold": finding.log_threshold}
+    if finding.recent is not None and finding.baseline is not None:
+        ratio = finding.recent.mae / max(finding.baseline.mae, 1e-12)
+        numbers |= {
+            "recent_mae": finding.recent.mae,
+            "baseline_mae": finding.baseline.mae,
+            "mae_ratio": ratio,
+            "recent_rows": float(finding.recent.rows),
+        }
+    return numbers
+
+
+def _broken(finding: FindingOpened) -> str:
+    """A column that mostly went missing is broken upstream; retraining on it would teach the breakage."""
+    if finding.about is not FindingKind.DATA_DRIFT:
+        return ""
+    for statistic in finding.features[:3]:
+        if statistic.missing_rate > BROKEN_MISSING_RATE and statistic.psi > BROKEN_PSI:
+            return (
+                f"{statistic.feature} is missing in {statistic.missing_rate:.0%} of rows (PSI {statistic.psi:.2f}): "
+                "broken upstream, not to be learnt from"
+            )
+    return ""
+
+
+def _busy(model: ModelState, as_of: datetime) -> str:
+    if model.batch is not None or model.due is not None:
+        return "a retraining is under way already"
+    if model.rollout is not None:
+        return f"version {model.rollout.version} is being rolled out already"
+    if as_of < model.snoozed_until:
+        return f"snoozed until {model.snoozed_until:%Y-%m-%d}: the last challenger did not win"
+    return ""
+
+
+def window_opens(since: datetime, window: timedelta) -> datetime:
+    """The first window boundary at or after ``since``; boundaries are counted from a Monday, 00:00 UTC."""
+    past = (since - MONDAY) % window
+    return since if not past else since + (window - past)
+
+
+def due_models(state: FleetState) -> dict[str, list[ModelState]]:
+    """By spec, the models whose retraining window is open as of the closed ticks."""
+    due: dict[str, list[ModelState]] = {}
+    for model in state.models.values():
+        if model.due is None or model.due_since is None or model.batch is not None:
+            continue
+        opens = window_opens(model.due_since, state.spec_of(model).retrain.window)
+        if opens <= state.ticks_until and not model.retired and not model.suspended:
+            due.setdefault(model.spec, []).append(model)
+    return due
