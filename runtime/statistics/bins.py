@@ -10,7 +10,7 @@ constant, a flag) gets a bin of its own, so that leaving it is seen in both dire
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -23,6 +23,8 @@ from runtime.statistics.errors import InvalidStatistic, UncountableColumn
 CountVector: TypeAlias = npt.NDArray[np.int64]
 FloatVector: TypeAlias = npt.NDArray[np.float64]
 Document: TypeAlias = dict[str, Any]
+Column: TypeAlias = npt.ArrayLike | Sequence[object]
+"""One column: an array, or a plain list that may hold None."""
 
 MAX_BINS = 16
 """Numeric bins of a baseline with enough rows (missing not counted)."""
@@ -54,7 +56,7 @@ class NumericBins:
             raise InvalidStatistic("edges", "must increase strictly")
 
     @classmethod
-    def from_sample(cls, values: npt.ArrayLike, *, max_bins: int = MAX_BINS) -> "NumericBins":
+    def from_sample(cls, values: Column, *, max_bins: int = MAX_BINS) -> "NumericBins":
         """Equal-mass bins: edges are the sample's own values at k/K, K = clamp(rows // 10, 2, max_bins).
 
         An edge that repeats marks a value holding at least 1/K of the rows; it is cut out on both sides.
@@ -94,7 +96,7 @@ class NumericBins:
         edges = np.asarray(self.edges)
         return np.concatenate((edges[:1], edges[:-1] / 2 + edges[1:] / 2, edges[-1:]))
 
-    def count(self, values: npt.ArrayLike) -> CountVector:
+    def count(self, values: Column) -> CountVector:
         """Counts of ``values`` (1-D; float32 and float64 are not copied), shape ``(size,)``.
 
         Comparison is in float64. Raises UncountableColumn if a value is not a number.
@@ -130,7 +132,7 @@ class CategoricalBins:
             raise InvalidStatistic("categories", "must be different from each other")
 
     @classmethod
-    def from_sample(cls, values: npt.ArrayLike, *, max_categories: int = MAX_CATEGORIES) -> "CategoricalBins":
+    def from_sample(cls, values: Column, *, max_categories: int = MAX_CATEGORIES) -> "CategoricalBins":
         """The most frequent categories of the sample, ties in alphabetical order.
 
         >>> CategoricalBins.from_sample(["b", "a", "b", None], max_categories=1).categories
@@ -150,13 +152,13 @@ class CategoricalBins:
         """A name for each bin, in order."""
         return (*self.categories, "other", "missing")
 
-    def count(self, values: npt.ArrayLike) -> CountVector:
+    def count(self, values: Column) -> CountVector:
         """Counts of ``values`` (1-D), shape ``(size,)``. Raises UncountableColumn if it is not 1-D."""
         tally, missing = _tally(values)
         known = [tally.get(category, 0) for category in self.categories]
         return np.array([*known, tally.total() - sum(known), missing], dtype=np.int64)
 
-    def unseen(self, values: npt.ArrayLike, *, limit: int = MAX_UNSEEN) -> dict[str, int]:
+    def unseen(self, values: Column, *, limit: int = MAX_UNSEEN) -> dict[str, int]:
         """What lies in "other", by name: the ``limit`` most frequent labels with their counts.
 
         >>> CategoricalBins(("a",)).unseen(["a", "x", "y", "y"])
@@ -209,14 +211,14 @@ def _ranked(tally: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(tally.items(), key=lambda item: (-item[1], item[0]))
 
 
-def _one_dimensional(values: npt.ArrayLike) -> npt.NDArray[Any]:
+def _one_dimensional(values: Column) -> npt.NDArray[Any]:
     column = np.asarray(values)
     if column.ndim != 1:
         raise UncountableColumn("?", f"it has {column.ndim} dimensions, not 1")
     return column
 
 
-def _floats(values: npt.ArrayLike) -> npt.NDArray[np.floating[Any]]:
+def _floats(values: Column) -> npt.NDArray[np.floating[Any]]:
     column = _one_dimensional(values)
     if column.dtype in {np.dtype(np.float32), np.dtype(np.float64)}:
         return column
@@ -231,7 +233,7 @@ def _floats(values: npt.ArrayLike) -> npt.NDArray[np.floating[Any]]:
         raise UncountableColumn("?", str(error)) from error
 
 
-def _tally(values: npt.ArrayLike) -> tuple[Counter[str], int]:
+def _tally(values: Column) -> tuple[Counter[str], int]:
     """Counts by label, and the number of missing values."""
     items = _one_dimensional(values).tolist()
     if all(type(item) is str for item in items):

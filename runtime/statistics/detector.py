@@ -408,7 +408,8 @@ def _smoothed(profile: Profile) -> FloatVector:
 
 
 def _smooth(counts: npt.NDArray[np.int64]) -> FloatVector:
-    return (counts + 0.5) / (counts.sum() + 0.5 * counts.size)
+    shares: FloatVector = (counts + 0.5) / (counts.sum() + 0.5 * counts.size)
+    return shares
 
 
 def _shape_plan(profile: Profile, config: DetectorConfig, numeric: list[int]) -> tuple[Index, Matrix]:

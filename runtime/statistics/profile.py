@@ -22,13 +22,13 @@ from numbers import Real
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from runtime.statistics.bins import (
     MAX_BINS,
     MAX_CATEGORIES,
     Bins,
     CategoricalBins,
+    Column,
     CountVector,
     Document,
     FloatVector,
@@ -44,7 +44,7 @@ from runtime.statistics.errors import (
 )
 
 Kind: TypeAlias = Literal["numeric", "categorical"]
-Columns: TypeAlias = Mapping[str, npt.ArrayLike]
+Columns: TypeAlias = Mapping[str, Column]
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,11 +327,11 @@ def _rows_of(columns: Columns) -> int:
     return first
 
 
-def _length(values: npt.ArrayLike) -> int:
+def _length(values: Column) -> int:
     return len(values) if isinstance(values, Sequence) else int(np.size(values))
 
 
-def _kind_of(values: npt.ArrayLike) -> Kind:
+def _kind_of(values: Column) -> Kind:
     column = np.asarray(values)
     if column.dtype.kind in "iuf":
         return "numeric"
