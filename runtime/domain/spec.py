@@ -171,7 +171,9 @@ class Monitoring(Document):
     """How often a model is checked and how much evidence an alarm takes.
 
     ``false_alarm_every``: mean number of checks between false alarms, at least. ``delta0``: drift to ignore, in
-    chi units (about standard deviations of a small mean shift).
+    chi units (about standard deviations of a small mean shift). ``error_reference_sigmas``: standard errors of
+    the error baseline that are allowed for; fewer find a change sooner and may raise a false alarm when the
+    baseline is small. ``recent``: rows with outcomes in the recent-performance window.
     """
 
     every: Duration = timedelta(days=1)
@@ -179,7 +181,8 @@ class Monitoring(Document):
     outcomes_after: Duration = timedelta(days=1)
     false_alarm_every: int = Field(default=10_000, ge=10)
     delta0: float = Field(default=0.0, ge=0)
-    recent: int = Field(default=30, ge=5, description="rows with outcomes in the recent-performance window")
+    error_reference_sigmas: float = Field(default=5.0, ge=0)
+    recent: int = Field(default=30, ge=5)
 
 
 class Retraining(Document):

@@ -1,0 +1,129 @@
+"""From commands to entries: checked, folded, recorded with their consequences, acknowledged after COMMIT.
+
+A command is a list of drafts. Each draft is judged on its own, in order:
+
+    seen before, same body      -> the first entry's receipt, nothing is written
+    seen before, another body   -> refused
+    principal lacks the role    -> refused
+    no legal move               -> refused
+    else                        -> an entry, and the entries that follow from it by policy
+
+A refusal is itself an entry (``command_refused``) and comes back as the error. All entries of a batch of
+commands are one transaction: either all of it is in the ledger and in the state, or none of it is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+
+from runtime.domain import events as e
+from runtime.domain.entry import Draft, Entry
+from runtime.domain.errors import FleetwardError, IdempotencyConflict, Refused
+from runtime.domain.fold import apply, fold
+from runtime.domain.ids import derived_id
+from runtime.domain.state import FleetState
+from runtime.ledger.log import Log
+from runtime.policy import access
+from runtime.policy.reactions import GOVERNOR, Sign, reactions
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A draft stands in the ledger at ``seq``; ``repeated`` when it stood there before."""
+
+    event_id: str
+    seq: int
+    repeated: bool
+
+
+Answer = Receipt | FleetwardError
+
+
+class Writer:
+    """Holds the log and the state it folds into. One thread commits; others may read under ``lock``."""
+
+    def __init__(self, log: Log, sign: Sign, clock: Callable[[], datetime]) -> None:
+        self._log = log
+        self._sign = sign
+        self._clock = clock
+        self.lock = Lock()
+        self.state = fold(log.entries())
+
+    def commit(self, commands: Sequence[Sequence[Draft]]) -> list[list[Answer]]:
+        """Answers of every draft of every command, once all of them are durable.
+
+        Raises what the log raises (a full disk, say): then nothing was written and the state is as before.
+        """
+        with self.lock:
+            batch = _Batch(self._log, self.state, self._sign, self._clock())
+            try:
+                answers = [[batch.judge(draft) for draft in command] for command in commands]
+                self._log.append(batch.drafts, at=batch.now)
+            except BaseException:
+                # The fold ran ahead of a transaction that did not happen: go back to what is written.
+                self.state = fold(self._log.entries())
+                raise
+            return answers
+
+
+class _Batch:
+    """Entries on their way into one transaction. The state runs ahead of the log until it commits."""
+
+    def __init__(self, log: Log, state: FleetState, sign: Sign, now: datetime) -> None:
+        self.now = max(now, log.last_time) if log.last_time else now
+        self.drafts: list[Draft] = []
+        self._log = log
+        self._state = state
+        self._sign = sign
+        self._new: dict[str, Entry] = {}
+
+    def judge(self, draft: Draft) -> Answer:
+        """The draft's receipt, or the error that refuses it."""
+        known = self._new.get(draft.event_id) or self._log.find(draft.event_id)
+        if known is not None:
+            return self._repeat(draft, known)
+        try:
+            access.check(self._state, draft.event, draft.principal)
+            entry = self._apply(draft)
+        except FleetwardError as error:
+            self._record_refusal(draft, error)
+            return error
+        self._follow_up(entry)
+        return Receipt(draft.event_id, entry.seq, repeated=False)
+
+    def _repeat(self, draft: Draft, known: Entry) -> Answer:
+        if (known.event, known.principal) == (draft.event, draft.principal):
+            return Receipt(draft.event_id, known.seq, repeated=True)
+        what = f"{draft.event.kind} with event id {draft.event_id}"
+        error = IdempotencyConflict(what, f"entry {known.seq} has that id and another body")
+        self._record_refusal(draft, error)
+        return error
+
+    def _follow_up(self, entry: Entry) -> None:
+        """Applies everything that follows from an entry, and from what follows."""
+        following = deque(reactions(self._state, entry, self._sign))
+        while following:
+            consequence = self._apply(following.popleft())
+            following.extend(reactions(self._state, consequence, self._sign))
+
+    def _apply(self, draft: Draft) -> Entry:
+        entry = Entry(self._state.size, draft.event_id, self.now, draft.principal, draft.event)
+        apply(self._state, entry)
+        self.drafts.append(draft)
+        self._new[draft.event_id] = entry
+        return entry
+
+    def _record_refusal(self, draft: Draft, error: FleetwardError) -> None:
+        reason = error.reason if isinstance(error, Refused) else str(error)
+        refusal = e.CommandRefused(
+            command=draft.event.kind,
+            model=getattr(draft.event, "model", None),
+            reason=f"{draft.principal}: {reason}",
+        )
+        key = derived_id("refused", draft.event_id, str(draft.event), draft.principal)
+        if key not in self._new and self._log.find(key) is None:
+            self._apply(Draft(refusal, GOVERNOR, key))

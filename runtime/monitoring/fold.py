@@ -1,0 +1,207 @@
+"""The monitor as a fold: what it knows is a function of the ledger's entries and the segments they name.
+
+A monitor that died starts again from entry 0 and ends in the same state; the drafts it computes again have
+the same idempotency keys and are recorded once. Entries that matter:
+
+    version_promoted, rolled_back        another champion, another baseline
+    rollout_started, _advanced, ...      a step to be judged
+    segment_sealed                       decisions are counted, outcomes joined to them
+    watermark_advanced                   ticks up to it are closed: readings, findings, judged steps
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import singledispatchmethod
+from typing import Any
+
+from runtime.domain import events as e
+from runtime.domain.decision import Variant
+from runtime.domain.entry import Draft, Entry
+from runtime.domain.fold import apply
+from runtime.domain.ids import derived_id
+from runtime.domain.schema import Schema
+from runtime.domain.spec import Spec
+from runtime.domain.state import FleetState
+from runtime.monitoring.baseline import Baseline
+from runtime.monitoring.gauge import Gauge
+from runtime.monitoring.rows import DecisionRows, OutcomeRows
+from runtime.monitoring.watch import Trial, Watch
+from runtime.statistics.detector import Reading
+
+MONITOR = "service:monitor"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+ReadObject = Callable[[str], bytes]
+ReadDecisions = Callable[[str], list[DecisionRows]]
+ReadOutcomes = Callable[[str], list[OutcomeRows]]
+
+
+class Monitor:
+    """Feeds on entries in order; answers each with the drafts it wants recorded."""
+
+    def __init__(self, read_object: ReadObject, read_decisions: ReadDecisions, read_outcomes: ReadOutcomes) -> None:
+        self.state = FleetState()
+        self.watches: dict[str, Watch] = {}
+        self._read_object = read_object
+        self._read_decisions = read_decisions
+        self._read_outcomes = read_outcomes
+        self._decisions = self._outcomes = 0
+
+    def apply(self, entry: Entry) -> list[Draft]:
+        """Takes the next entry. Raises what reading a segment raises; then the entry may be given again."""
+        drafts = self._feed(entry.event)
+        apply(self.state, entry)
+        self._after(entry.event)
+        return drafts
+
+    # --- before the state moves: data --------------------------------------------------------------
+
+    @singledispatchmethod
+    def _feed(self, event: Any) -> list[Draft]:  # noqa: ARG002 - most entries carry no data
+        return []
+
+    @_feed.register
+    def _(self, event: e.SegmentSealed) -> list[Draft]:
+        if event.content is e.SegmentContent.DECISIONS:
+            for decisions in self._read_decisions(event.digest):
+                self._count(decisions)
+            self._decisions += event.records
+        else:
+            for outcomes in self._read_outcomes(event.digest):
+                watch = self._watch(outcomes.model)
+                for decision_id, row, actual in outcomes.rows:
+                    watch.outcome(decision_id, row, actual)
+            self._outcomes += event.records
+        return []
+
+    @_feed.register
+    def _(self, event: e.WatermarkAdvanced) -> list[Draft]:
+        ticks, drafts = 0, []
+        for name in sorted(self.watches):
+            closed, found = self._close(self.watches[name], event.until)
+            ticks += closed
+            drafts += found
+        done = e.TicksClosed(until=event.until, ticks=ticks, decisions=self._decisions, outcomes=self._outcomes)
+        self._decisions = self._outcomes = 0
+        return [*drafts, Draft(done, MONITOR, derived_id("ticks", event.until.isoformat()))]
+
+    # --- after the state moved: whom to watch ------------------------------------------------------
+
+    @singledispatchmethod
+    def _after(self, event: Any) -> None:  # noqa: ARG002 - most entries change nobody's watch
+        return None
+
+    @_after.register(e.VersionPromoted)
+    @_after.register(e.RolledBack)
+    def _(self, event: e.VersionPromoted | e.RolledBack) -> None:
+        model = self.state.model(event.model)
+        watch = self._watch(event.model)
+        watch.trial = None
+        champion = model.serving
+        if champion is None:
+            return
+        baseline = Baseline.from_document(json.loads(self._read_object(champion.registered.baseline)))
+        watch.follow(champion.number, baseline, self.state.spec_of(model))
+
+    @_after.register(e.RolloutStarted)
+    @_after.register(e.RolloutAdvanced)
+    def _(self, event: e.RolloutStarted | e.RolloutAdvanced) -> None:
+        model = self.state.model(event.model)
+        rollout = model.rollout
+        if rollout is None or model.champion is None:
+            return
+        self._watch(event.model).trial = Trial(rollout.version, model.champion, rollout.step, rollout.current.decisions)
+
+    @_after.register
+    def _(self, event: e.RolloutAborted) -> None:
+        self._watch(event.model).trial = None
+
+    # --- counting ----------------------------------------------------------------------------------
+
+    def _watch(self, model: str) -> Watch:
+        return self.watches.setdefault(model, Watch(model))
+
+    def _count(self, decisions: DecisionRows) -> None:
+        watch = self._watch(decisions.model)
+        if decisions.variant is Variant.SHADOW:
+            trial = watch.trial
+            step = None if trial is None else (trial.version, trial.step)
+            for key, output in zip(decisions.keys, decisions.outputs, strict=True):
+                watch.waiting.beside(key, decisions.version, output, step)
+            return
+        for key, output in zip(decisions.keys, decisions.outputs, strict=True):
+            watch.waiting.served(key, decisions.version, output)
+        if watch.features is not None and decisions.version == watch.version:
+            schema = self._schema(decisions.model, decisions.version)
+            watch.features.count(decisions.columns(schema, watch.features.profile.layout.names))
+
+    def _schema(self, model: str, version: int) -> Schema:
+        return self.state.model(model).version(version).registered.schema_
+
+    # --- ticks -------------------------------------------------------------------------------------
+
+    def _close(self, watch: Watch, until: datetime) -> tuple[int, list[Draft]]:
+        """Closes the model's open tick when a tick's end has passed; drafts of what was found."""
+        model = self.state.models.get(watch.model)
+        if model is None or model.retired:
+            return 0, []
+        spec = self.state.spec_of(model)
+        end = EPOCH + ((until - EPOCH) // spec.monitor.every) * spec.monitor.every
+        if watch.closed_until is not None and end <= watch.closed_until:
+            return 0, []
+        watch.closed_until = end
+        watch.settle()
+        drafts = self._judged(watch, end, spec)
+        for about, gauge in ((e.FindingKind.PERFORMANCE, watch.errors), (e.FindingKind.DATA_DRIFT, watch.features)):
+            if gauge is not None:
+                drafts += self._read(watch, gauge, about, end, spec)
+        return 1, drafts
+
+    def _judged(self, watch: Watch, end: datetime, spec: Spec) -> list[Draft]:
+        trial = watch.trial
+        if trial is None or not trial.ready:
+            return []
+        trial.told = True
+        measured = e.RolloutMeasured(
+            model=watch.model,
+            version=trial.version,
+            step=trial.step,
+            comparison=trial.comparison(spec.train.metric),
+            as_of=end,
+        )
+        return [Draft(measured, MONITOR, derived_id("measured", watch.model, trial.version, trial.step))]
+
+    def _read(self, watch: Watch, gauge: Gauge, about: e.FindingKind, end: datetime, spec: Spec) -> list[Draft]:
+        reading = gauge.close(end - spec.monitor.every)
+        if reading is None or not reading.alarm or watch.version is None:
+            return []
+        finding = self._finding(watch, gauge, reading, about, end, spec.monitor.every)
+        gauge.reset()
+        return [Draft(finding, MONITOR, finding.finding)]
+
+    def _finding(
+        self,
+        watch: Watch,
+        gauge: Gauge,
+        reading: Reading,
+        about: e.FindingKind,
+        end: datetime,
+        every: timedelta,
+    ) -> e.FindingOpened:
+        version = watch.version or 0
+        return e.FindingOpened(
+            finding=derived_id("finding", watch.model, version, about.value, end.isoformat()),
+            model=watch.model,
+            version=version,
+            about=about,
+            as_of=end,
+            since=gauge.since or end - every,
+            log_evidence=reading.evidence,
+            log_threshold=reading.threshold,
+            features=gauge.statistics(reading),
+            recent=watch.recent_performance,
+            baseline=None if watch.baseline is None else watch.baseline.performance,
+        )

@@ -1,0 +1,61 @@
+"""Decisions that wait for their outcome, and pairs of versions judged on the same rows.
+
+A row is known by (decision id, row). Its first served prediction waits for the outcome; while a rollout
+runs, the other version's prediction of the row waits beside it, marked with the rollout step it was made in.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+
+RowKey = tuple[str, int]
+MAX_WAITING = 200_000
+"""Rows a model keeps waiting for outcomes; beyond it the oldest are given up and counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Predictions of one row: by version, and the rollout step in which both were made (if they were)."""
+
+    served_by: int
+    predictions: tuple[tuple[int, float], ...]
+    step: tuple[int, int] | None = None
+
+    def of(self, version: int) -> float | None:
+        """That version's prediction, if it made one."""
+        return next((value for number, value in self.predictions if number == version), None)
+
+
+class WaitingRows:
+    """A bounded store of rows without outcomes, oldest given up first."""
+
+    def __init__(self, limit: int = MAX_WAITING) -> None:
+        self._rows: OrderedDict[RowKey, Waiting] = OrderedDict()
+        self._beside: dict[RowKey, tuple[int, float, tuple[int, int] | None]] = {}
+        self._limit = limit
+        self.given_up = 0
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def served(self, key: RowKey, version: int, prediction: float) -> None:
+        """A version answered the row."""
+        beside = self._beside.pop(key, None)
+        predictions = ((version, prediction),) if beside is None else ((version, prediction), beside[:2])
+        self._rows[key] = Waiting(version, predictions, None if beside is None else beside[2])
+        if len(self._rows) > self._limit:
+            self._rows.popitem(last=False)
+            self.given_up += 1
+
+    def beside(self, key: RowKey, version: int, prediction: float, step: tuple[int, int] | None) -> None:
+        """A version predicted the row in the shadow of the one that answered; either may be told first."""
+        row = self._rows.get(key)
+        if row is None:
+            self._beside[key] = (version, prediction, step)
+        else:
+            self._rows[key] = replace(row, predictions=(*row.predictions, (version, prediction)), step=step)
+
+    def outcome(self, key: RowKey) -> Waiting | None:
+        """The row's predictions, now judged; ``None`` for an unknown row or one judged already."""
+        return self._rows.pop(key, None)

@@ -1,0 +1,43 @@
+"""Rows of segments in the shape the monitor counts them: columns a request-independent batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from runtime.domain.decision import Variant
+from runtime.domain.schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRows:
+    """Decisions of one version and variant: ``numbers`` [rows, numeric columns], ``texts`` [rows, text columns]."""
+
+    model: str
+    version: int
+    variant: Variant
+    keys: list[tuple[str, int]]
+    numbers: npt.NDArray[np.float64]
+    texts: npt.NDArray[np.object_]
+    outputs: list[float]
+
+    def columns(self, schema: Schema, wanted: Collection[str]) -> dict[str, npt.ArrayLike]:
+        """Feature columns by name, those of ``wanted`` (a baseline's features) that the schema has."""
+        found: dict[str, npt.ArrayLike] = {}
+        for index, name in enumerate(schema.numbers):
+            found[name] = self.numbers[:, index]
+        for index, name in enumerate(schema.texts):
+            found[name] = self.texts[:, index]
+        found[schema.outputs[0].name] = np.asarray(self.outputs)
+        return {name: found[name] for name in wanted if name in found}
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRows:
+    """Outcomes of one model: (decision id, row, actual)."""
+
+    model: str
+    rows: list[tuple[str, int, float]]

@@ -1,0 +1,132 @@
+"""What the monitor knows of one model: gauges against its champion's baseline, recent errors, a running rollout."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+
+from runtime.domain.reports import Comparison, WindowPerformance
+from runtime.domain.spec import Spec
+from runtime.monitoring.baseline import Baseline
+from runtime.monitoring.gauge import Gauge
+from runtime.monitoring.pairs import RowKey, Waiting, WaitingRows
+from runtime.statistics.comparison import PairedMoments, compare_moments
+from runtime.statistics.detector import DetectorPlan
+from runtime.statistics.performance import error_columns
+
+
+@dataclass(slots=True)
+class Trial:
+    """A rollout step being judged: errors of champion and challenger on the same rows, as moments."""
+
+    version: int
+    champion: int
+    step: int
+    needed: int
+    moments: PairedMoments = field(default_factory=lambda: PairedMoments.from_errors([], []))
+    told: bool = False
+
+    def judge(self, waiting: Waiting, actual: float) -> None:
+        """Adds one row when both versions predicted it in this step; errors are in target units."""
+        if waiting.step != (self.version, self.step):
+            return
+        champion, challenger = waiting.of(self.champion), waiting.of(self.version)
+        if champion is not None and challenger is not None:
+            pair = PairedMoments.from_errors([challenger - actual], [champion - actual])
+            self.moments = self.moments + pair
+
+    @property
+    def ready(self) -> bool:
+        """Enough rows are judged, and nobody was told yet."""
+        return not self.told and self.moments.rows >= self.needed
+
+    def comparison(self, metric: str, confidence: float = 0.95) -> Comparison:
+        """The evidence so far."""
+        found = compare_moments(self.moments, confidence=confidence)
+        bounded = np.isfinite(found.low) and np.isfinite(found.high)
+        return Comparison(
+            metric=metric,
+            rows=found.rows,
+            champion=found.mean_b,
+            challenger=found.mean_a,
+            difference=found.difference,
+            low=float(found.low) if bounded else None,
+            high=float(found.high) if bounded else None,
+            confidence=confidence,
+        )
+
+
+class Watch:
+    """One model's monitoring state under one champion; a new champion starts fresh gauges."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        self.waiting = WaitingRows()
+        self.version: int | None = None
+        self.baseline: Baseline | None = None
+        self.features: Gauge | None = None
+        self.errors: Gauge | None = None
+        self.trial: Trial | None = None
+        self.recent: deque[float] = deque(maxlen=1)
+        self.closed_until: datetime | None = None
+        self.unknown_outcomes = 0
+        self._judged: list[tuple[RowKey, Waiting, float]] = []
+
+    def follow(self, version: int, baseline: Baseline, spec: Spec) -> None:
+        """Watches a new champion against its own baseline."""
+        self.version, self.baseline = version, baseline
+        wanted = None if spec.monitor.features == "all" else dict.fromkeys(spec.monitor.features, 1.0)
+        checks = float(spec.monitor.false_alarm_every)
+        self.features = Gauge(
+            baseline.features,
+            DetectorPlan.build(
+                baseline.features, checks_between_false_alarms=checks, delta0=spec.monitor.delta0, weights=wanted
+            ),
+        )
+        self.errors = Gauge(
+            baseline.errors,
+            DetectorPlan.build(
+                baseline.errors,
+                checks_between_false_alarms=checks,
+                reference_sigmas=spec.monitor.error_reference_sigmas,
+            ),
+        )
+        self.recent = deque(maxlen=spec.monitor.recent)
+
+    def outcome(self, decision_id: str, row: int, actual: float) -> None:
+        """Joins an outcome to its prediction; unknown and repeated ones are counted, never a crash."""
+        key = (decision_id, row)
+        waiting = self.waiting.outcome(key)
+        if waiting is None:
+            self.unknown_outcomes += 1
+        else:
+            self._judged.append((key, waiting, actual))
+
+    def settle(self) -> None:
+        """Takes in what was judged since the last tick, in the order of row keys.
+
+        Segments of several replicas come in any order; sorting makes sums and windows the same in every run.
+        """
+        judged, self._judged = sorted(self._judged, key=lambda each: each[0]), []
+        errors = [
+            served - actual
+            for _, waiting, actual in judged
+            if waiting.served_by == self.version and (served := waiting.of(waiting.served_by)) is not None
+        ]
+        self.recent.extend(errors)
+        if errors and self.errors is not None:
+            self.errors.count(error_columns(errors))
+        if self.trial is not None:
+            for _, waiting, actual in judged:
+                self.trial.judge(waiting, actual)
+
+    @property
+    def recent_performance(self) -> WindowPerformance | None:
+        """Errors of the newest rows with outcomes, under this champion; ``None`` before the first."""
+        if not self.recent:
+            return None
+        errors = np.array(self.recent)
+        return WindowPerformance(rows=errors.size, mae=float(np.abs(errors).mean()), bias=float(errors.mean()))

@@ -1,0 +1,81 @@
+"""What the environment says: where Fleetward keeps its things and how it finds them.
+
+FLEETWARD_HOME       folder of this installation (default .fleetward in the working directory)
+FLEETWARD_DATABASE   SQLAlchemy URL of the ledger (default sqlite in FLEETWARD_HOME)
+FLEETWARD_STORE      object store: a folder, file:// or s3:// URL (default a folder in FLEETWARD_HOME)
+FLEETWARD_PRINCIPAL  who acts at this command line (default user:<login name>)
+FLEETWARD_REPLICAS   replicas of the default pool (default 2)
+FLEETWARD_SEAL_SECONDS  how often a replica seals what it captured (default 5)
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from runtime.domain.errors import SettingsError
+
+
+class Settings(BaseModel):
+    """Settings, valid once built."""
+
+    model_config = ConfigDict(frozen=True)
+
+    home: Path
+    database: str
+    store: str
+    principal: str = Field(pattern=r"^(user|job|service):[\w.@-]+$")
+    replicas: int = Field(ge=1, le=1000)
+    seal_seconds: float = Field(gt=0, le=3600)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """The settings of this process. Raises ``SettingsError`` naming the variable."""
+        home = Path(environment.get("FLEETWARD_HOME", ".fleetward")).resolve()
+        values = {
+            "home": home,
+            "database": environment.get("FLEETWARD_DATABASE", f"sqlite:///{home / 'ledger.db'}"),
+            "store": environment.get("FLEETWARD_STORE", str(home / "store")),
+            "principal": environment.get("FLEETWARD_PRINCIPAL", f"user:{_login()}"),
+            "replicas": environment.get("FLEETWARD_REPLICAS", "2"),
+            "seal_seconds": environment.get("FLEETWARD_SEAL_SECONDS", "5"),
+        }
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            name = f"FLEETWARD_{str(problem['loc'][0]).upper()}"
+            raise SettingsError(name, str(problem["input"]), problem["msg"]) from error
+
+    @property
+    def key_path(self) -> Path:
+        """The governor's signing key."""
+        return self.home / "keys" / "governor.pem"
+
+    @property
+    def wal(self) -> Path:
+        """Write-ahead files of this node's replicas."""
+        return self.home / "wal"
+
+    def as_environment(self) -> dict[str, str]:
+        """Variables that give another process the same settings."""
+        return {
+            "FLEETWARD_HOME": str(self.home),
+            "FLEETWARD_DATABASE": self.database,
+            "FLEETWARD_STORE": self.store,
+            "FLEETWARD_PRINCIPAL": self.principal,
+            "FLEETWARD_REPLICAS": str(self.replicas),
+            "FLEETWARD_SEAL_SECONDS": f"{self.seal_seconds:g}",
+        }
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "nobody"
