@@ -1,0 +1,95 @@
+"""What this room raises beside the domain's ``LedgerCorrupt``, ``IdempotencyConflict`` and ``GrantInvalid``.
+
+LedgerError (a FleetwardError)
+├── LedgerUnavailable    503   the database cannot be used: missing, unreadable, closed, an I/O error
+│   ├── LedgerLocked           another process kept the database locked for longer than the timeout
+│   ├── LedgerHeld             another writer lives; a ledger has one
+│   └── LedgerFull       507   no space left; nothing was written
+├── EntryUnwritable      422   a draft has no canonical JSON or does not survive being read back
+├── CommitQueueFull      503   more submissions are waiting than the queue holds
+├── CommitQueueClosed    503   the group commit was closed
+└── KeyUnusable          500   a signing or public key cannot be loaded, or lies open to others
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from runtime.domain.errors import FleetwardError
+
+
+class LedgerError(FleetwardError):
+    """The root of this room's errors."""
+
+
+class LedgerUnavailable(LedgerError):
+    """The ledger's database cannot be used now; ``url`` carries no password."""
+
+    status: ClassVar[int] = 503
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(url, reason)
+        self.url, self.reason = url, reason
+
+    def __str__(self) -> str:
+        return f"ledger {self.url}: {self.reason}"
+
+
+class LedgerLocked(LedgerUnavailable):
+    """Another process holds a lock on the database, and the timeout ran out."""
+
+
+class LedgerHeld(LedgerUnavailable):
+    """Another writer holds the ledger, or wrote to it past the lock."""
+
+
+class LedgerFull(LedgerUnavailable):
+    """The disk or the database's own limit is full; nothing of the batch was written."""
+
+    status: ClassVar[int] = 507
+
+
+class EntryUnwritable(LedgerError):
+    """A draft cannot become a leaf: NaN, integers beyond 2**53, lone surrogates, a body its own type refuses."""
+
+    status: ClassVar[int] = 422
+
+    def __init__(self, event_id: str, reason: str) -> None:
+        super().__init__(event_id, reason)
+        self.event_id, self.reason = event_id, reason
+
+    def __str__(self) -> str:
+        return f"event {self.event_id!r} cannot be written: {self.reason}"
+
+
+class CommitQueueFull(LedgerError):
+    """Refused instead of queued without bound; the caller may try again, under the same event id."""
+
+    status: ClassVar[int] = 503
+
+    def __init__(self, queued: int) -> None:
+        super().__init__(queued)
+        self.queued = queued
+
+    def __str__(self) -> str:
+        return f"{self.queued} submissions are waiting to be committed; try again"
+
+
+class CommitQueueClosed(LedgerError):
+    """The group commit takes no more submissions."""
+
+    status: ClassVar[int] = 503
+
+    def __str__(self) -> str:
+        return "no more submissions are taken: the group commit was closed"
+
+
+class KeyUnusable(LedgerError):
+    """A key cannot be used; ``name`` is its path or its public text, never its secret."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name, self.reason = name, reason
+
+    def __str__(self) -> str:
+        return f"key {self.name}: {self.reason}"
