@@ -21,18 +21,14 @@ def test_make_offers_the_targets_that_a_newcomer_expects(root: Path) -> None:
 
 
 def test_make_alone_explains_itself(root: Path) -> None:
-    run = subprocess.run(
-        ["make", "--no-print-directory"], cwd=root, capture_output=True, text=True, check=True
-    )
+    run = subprocess.run(["make", "--no-print-directory"], cwd=root, capture_output=True, text=True, check=True)
     assert all(f"make {target} " in run.stdout for target in make_targets(root))
 
 
 def test_the_make_commands_of_the_readme_exist(root: Path) -> None:
     text = (root / "README.md").read_text()
     fenced = re.findall(r"^```\w*\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
-    code = "\n".join(
-        [*fenced, *re.findall(r"^ {4}(.*)$", text, flags=re.MULTILINE), *re.findall(r"`([^`\n]+)`", text)]
-    )
+    code = "\n".join([*fenced, *re.findall(r"^ {4}(.*)$", text, flags=re.MULTILINE), *re.findall(r"`([^`\n]+)`", text)])
     named = set(re.findall(r"^\s*(?:\$ )?make ([a-z]+)", code, flags=re.MULTILINE))
     assert len(named) >= 2, "the README shows a newcomer two commands, both make targets"
     assert "test" in named

@@ -10,9 +10,7 @@ from ray._private.runtime_env.packaging import create_package
 
 
 def packed(tree: Path, target: Path) -> set[str]:
-    create_package(
-        str(tree), target, include_gitignore=True, excludes=get_runtime_env_default_excludes().copy()
-    )
+    create_package(str(tree), target, include_gitignore=True, excludes=get_runtime_env_default_excludes().copy())
     with zipfile.ZipFile(target) as package:
         return {name for name in package.namelist() if not name.endswith("/")}
 
