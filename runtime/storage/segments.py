@@ -1,0 +1,343 @@
+"""A sealed segment: a dense run of records in one Parquet file, named by its digest, proven by a Merkle root.
+
+One segment holds one content (decisions or outcomes) of one replica epoch, in record order and without holes:
+row i has the number ``first_number + i``, which is also its leaf's index under ``record_root``. Where numbers are
+missing the run ends and another segment begins, so that the events alone show every gap (``gaps``).
+
+The same records give the same bytes (with the same pyarrow): a seal that is repeated after a crash finds its
+object in place. The file's metadata name content, replica and epoch; a file that lies under another event is caught.
+
+Text columns are plain in Arrow and dictionary-encoded in Parquet; numbers and times are delta-encoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from runtime.domain.errors import IntegrityError
+from runtime.domain.events import RecordsLost, SegmentContent, SegmentSealed
+from runtime.domain.ids import Digest
+from runtime.ledger import merkle
+from runtime.storage.frames import NumberedDecision, NumberedOutcomes
+from runtime.storage.leaves import record_leaves
+from runtime.storage.objects import ObjectStore
+
+Numbered = NumberedDecision | NumberedOutcomes
+_F = TypeVar("_F", NumberedDecision, NumberedOutcomes)
+
+_MOMENT = pa.timestamp("us", tz="UTC")
+
+
+def _required(**columns: pa.DataType) -> pa.Schema:
+    return pa.schema([pa.field(name, kind, nullable=False) for name, kind in columns.items()])
+
+
+DECISION_SCHEMA = _required(
+    number=pa.int64(),
+    decision_id=pa.string(),
+    row=pa.int32(),
+    time=_MOMENT,
+    event_time=_MOMENT,
+    model=pa.string(),
+    version=pa.int32(),
+    artifact=pa.string(),
+    grant_id=pa.string(),
+    variant=pa.string(),
+    caller=pa.string(),
+    trace_id=pa.string(),
+    latency_us=pa.int64(),
+    numbers=pa.list_(pa.float64()),
+    texts=pa.list_(pa.string()),
+    output=pa.float64(),
+    flags=pa.list_(pa.string()),
+)
+OUTCOME_SCHEMA = _required(
+    number=pa.int64(),
+    decision_id=pa.string(),
+    row=pa.int32(),
+    time=_MOMENT,
+    model=pa.string(),
+    caller=pa.string(),
+    actual=pa.float64(),
+)
+_SCHEMAS = {SegmentContent.DECISIONS: DECISION_SCHEMA, SegmentContent.OUTCOMES: OUTCOME_SCHEMA}
+_DELTA = ("number", "row", "time", "event_time", "latency_us")
+_PLAIN = ("output", "actual", "numbers.list.element")
+
+
+class SegmentMismatch(IntegrityError):
+    """A segment is not what its ledger entry says: names the field, and both values."""
+
+    def __init__(self, digest: str, what: str, expected: str, actual: str) -> None:
+        super().__init__(digest, what, expected, actual)
+        self.digest, self.what, self.expected, self.actual = digest, what, expected, actual
+
+    def __str__(self) -> str:
+        return f"segment {self.digest}: {self.what} is {self.actual}, the entry says {self.expected}"
+
+
+class RecordsOutOfOrder(IntegrityError):
+    """A number that was used twice, or numbers that go backwards."""
+
+    def __init__(self, replica: str, epoch: str, number: int, after: int) -> None:
+        super().__init__(replica, epoch, number, after)
+        self.replica, self.epoch, self.number, self.after = replica, epoch, number, after
+
+    def __str__(self) -> str:
+        return f"replica {self.replica} epoch {self.epoch}: record {self.number} comes after {self.after}"
+
+
+def seal(frames: Iterable[Numbered], store: ObjectStore, replica: str, epoch: str) -> list[SegmentSealed]:
+    """Store the frames' records as segments, one for each run without holes: decisions first, then outcomes.
+
+    Raises ``StoreUnavailable`` or ``RecordsOutOfOrder``; what was stored by then is found again by the next try.
+    """
+    decisions: list[NumberedDecision] = []
+    outcomes: list[NumberedOutcomes] = []
+    for frame in frames:
+        if isinstance(frame, NumberedDecision):
+            decisions.append(frame)
+        else:
+            outcomes.append(frame)
+    return [
+        _seal_table(content, table, store, replica, epoch)
+        for content, table in (
+            *((SegmentContent.DECISIONS, _decision_table(run)) for run in _runs(decisions, replica, epoch)),
+            *((SegmentContent.OUTCOMES, _outcome_table(run)) for run in _runs(outcomes, replica, epoch)),
+        )
+    ]
+
+
+def read_segment(store: ObjectStore, digest: Digest) -> pa.Table:
+    """The records of a segment. Raises ``DigestMismatch``, ``ObjectMissing``, or ``SegmentMismatch`` if it is none."""
+    try:
+        table = pq.read_table(pa.BufferReader(store.get(digest)))
+        content = SegmentContent(_metadata(table).get("content", ""))
+    except (pa.ArrowInvalid, ValueError) as error:
+        raise SegmentMismatch(digest, "format", "a Parquet segment", str(error)) from error
+    if not table.schema.equals(_SCHEMAS[content]):
+        raise SegmentMismatch(digest, "schema", str(_SCHEMAS[content]), str(table.schema))
+    return table
+
+
+def read_decisions(
+    store: ObjectStore,
+    segments: Iterable[SegmentSealed],
+    *,
+    model: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> pa.Table:
+    """Decision records of the segments, of one model if named, with ``since <= time < until`` (the wall clock)."""
+    return _read(store, segments, SegmentContent.DECISIONS, (model, since, until))
+
+
+def read_outcomes(
+    store: ObjectStore,
+    segments: Iterable[SegmentSealed],
+    *,
+    model: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> pa.Table:
+    """Outcome records, chosen as in ``read_decisions``."""
+    return _read(store, segments, SegmentContent.OUTCOMES, (model, since, until))
+
+
+def check_segment(store: ObjectStore, event: SegmentSealed) -> None:
+    """Compute again everything the event claims.
+
+    Raises ``DigestMismatch`` for changed bytes, ``SegmentMismatch`` naming the first claim that does not hold,
+    ``ObjectMissing`` if the segment is gone.
+    """
+    table = read_segment(store, event.digest)
+    named = _metadata(table)
+    actual = _describe(SegmentContent(named["content"]), table, event.digest, named["replica"], named["epoch"])
+    for field in SegmentSealed.model_fields:
+        claimed, found = getattr(event, field), getattr(actual, field)
+        if claimed != found:
+            raise SegmentMismatch(event.digest, field, str(claimed), str(found))
+    numbers = table["number"].to_numpy()
+    if numbers[-1] - numbers[0] + 1 != len(numbers) or (numbers[1:] <= numbers[:-1]).any():
+        found = f"{len(numbers)} numbers between {numbers[0]} and {numbers[-1]}"
+        raise SegmentMismatch(event.digest, "number range", "consecutive", found)
+
+
+def gaps(previous_last: int, segments: Sequence[SegmentSealed]) -> list[RecordsLost]:
+    """What is missing between ``previous_last`` and the segments' last number, in no segment.
+
+    The segments are of one replica epoch and one content, in any order; 0 is before the first record.
+    """
+    ordered = sorted(segments, key=lambda segment: segment.first_number)
+    return [
+        lost_records(segment.content, segment.replica, segment.epoch, (last + 1, segment.first_number - 1))
+        for last, segment in zip((previous_last, *(s.last_number for s in ordered)), ordered, strict=False)
+        if segment.first_number > last + 1
+    ]
+
+
+def lost_records(
+    content: SegmentContent, replica: str, epoch: str, numbers: tuple[int, int], why: str = ""
+) -> RecordsLost:
+    """The event that says so. Its reason names the content, which the number line belongs to."""
+    reason = f"{content.value}: {why or 'no frame holds these numbers'}"
+    return RecordsLost(replica=replica, epoch=epoch, first_number=numbers[0], last_number=numbers[1], reason=reason)
+
+
+def _runs(frames: Sequence[_F], replica: str, epoch: str) -> list[list[_F]]:
+    """The frames split wherever a number is missing."""
+    runs: list[list[_F]] = []
+    following = None
+    for frame in frames:
+        if following is not None and frame.number < following:
+            raise RecordsOutOfOrder(replica, epoch, frame.number, following - 1)
+        if frame.number == following:
+            runs[-1].append(frame)
+        else:
+            runs.append([frame])
+        following = frame.number + frame.records
+    return runs
+
+
+def _decision_table(frames: list[NumberedDecision]) -> pa.Table:
+    decisions = [frame.decision for frame in frames]
+    lengths = [decision.rows for decision in decisions]
+
+    def each(values: Iterable[Any]) -> list[Any]:
+        """One value a decision, repeated for its rows."""
+        return [value for value, rows in zip(values, lengths, strict=True) for _ in range(rows)]
+
+    columns = {
+        "number": [frame.number + row for frame in frames for row in range(frame.records)],
+        "decision_id": each(d.decision_id for d in decisions),
+        "row": [row for rows in lengths for row in range(rows)],
+        "time": each(d.time for d in decisions),
+        "event_time": each(d.event_time for d in decisions),
+        "model": each(d.model for d in decisions),
+        "version": each(d.version for d in decisions),
+        "artifact": each(d.artifact for d in decisions),
+        "grant_id": each(d.grant_id for d in decisions),
+        "variant": each(d.variant.value for d in decisions),
+        "caller": each(d.caller for d in decisions),
+        "trace_id": each(d.trace_id for d in decisions),
+        "latency_us": each(d.latency_us for d in decisions),
+        "numbers": _row_lists([(d.numbers, d.rows) for d in decisions], pa.float64()),
+        "texts": _row_lists([(d.texts, d.rows) for d in decisions], pa.string()),
+        "output": [float(value) for d in decisions for value in d.outputs],
+        "flags": each(d.flags for d in decisions),
+    }
+    return _table(columns, DECISION_SCHEMA)
+
+
+def _outcome_table(frames: list[NumberedOutcomes]) -> pa.Table:
+    rows = [(frame.number + index, frame.outcomes, index) for frame in frames for index in range(frame.records)]
+    columns = {
+        "number": [number for number, _, _ in rows],
+        "decision_id": [o.decision_id for _, o, _ in rows],
+        "row": [o.rows[index] for _, o, index in rows],
+        "time": [o.time for _, o, _ in rows],
+        "model": [o.model for _, o, _ in rows],
+        "caller": [o.caller for _, o, _ in rows],
+        "actual": [float(o.actuals[index]) for _, o, index in rows],
+    }
+    return _table(columns, OUTCOME_SCHEMA)
+
+
+def _row_lists(blocks: list[tuple[tuple[list[Any], ...], int]], kind: pa.DataType) -> pa.Array:
+    """Columns of each decision, turned into one list for each row."""
+    offsets = [0]
+    values: list[Any] = []
+    for columns, rows in blocks:
+        for row in range(rows):
+            values.extend([column[row] for column in columns])
+            offsets.append(len(values))
+    # from_pandas=False: NaN stays NaN, None is null.
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values, kind, from_pandas=False))
+
+
+def _table(columns: dict[str, Any], schema: pa.Schema) -> pa.Table:
+    arrays = [
+        values if isinstance(values, pa.Array) else pa.array(values, schema.field(name).type)
+        for name, values in columns.items()
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _seal_table(
+    content: SegmentContent, table: pa.Table, store: ObjectStore, replica: str, epoch: str
+) -> SegmentSealed:
+    named = {"content": content.value, "replica": replica, "epoch": epoch}
+    metadata = {f"fleetward.{name}": value for name, value in named.items()}
+    sink = pa.BufferOutputStream()
+    delta = [name for name in table.column_names if name in _DELTA]
+    words = [_leaf_path(field) for field in table.schema if field.name not in _DELTA]
+    pq.write_table(
+        table.replace_schema_metadata(metadata),
+        sink,
+        version="2.6",
+        compression="zstd",
+        compression_level=3,
+        use_dictionary=[name for name in words if name not in _PLAIN],
+        column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
+        row_group_size=1 << 16,
+    )
+    digest = store.put(sink.getvalue().to_pybytes())
+    return _describe(content, table, digest, replica, epoch)
+
+
+def _leaf_path(field: pa.Field) -> str:
+    return f"{field.name}.list.element" if pa.types.is_list(field.type) else str(field.name)
+
+
+def _describe(content: SegmentContent, table: pa.Table, digest: str, replica: str, epoch: str) -> SegmentSealed:
+    """The event that is true of this table."""
+    numbers, times = table["number"], pc.min_max(table["time"]).as_py()
+    return SegmentSealed(
+        content=content,
+        digest=digest,
+        record_root=merkle.root(map(merkle.leaf_hash, record_leaves(table))).hex(),
+        records=table.num_rows,
+        replica=replica,
+        epoch=epoch,
+        first_number=numbers[0].as_py(),
+        last_number=numbers[-1].as_py(),
+        first_time=times["min"],
+        last_time=times["max"],
+    )
+
+
+def _metadata(table: pa.Table) -> dict[str, str]:
+    raw = table.schema.metadata or {}
+    return {key.decode().removeprefix("fleetward."): value.decode() for key, value in raw.items()}
+
+
+_Choice = tuple[str | None, datetime | None, datetime | None]
+
+
+def _read(store: ObjectStore, segments: Iterable[SegmentSealed], content: SegmentContent, choice: _Choice) -> pa.Table:
+    _, since, until = choice
+    tables = [
+        _chosen(read_segment(store, segment.digest).replace_schema_metadata(None), choice)
+        for segment in segments
+        if segment.content is content
+        and (since is None or segment.last_time >= since)
+        and (until is None or segment.first_time < until)
+    ]
+    return pa.concat_tables(tables) if tables else _SCHEMAS[content].empty_table()
+
+
+def _chosen(table: pa.Table, choice: _Choice) -> pa.Table:
+    model, since, until = choice
+    if model is not None:
+        table = table.filter(pc.equal(table["model"], model))
+    if since is not None:
+        table = table.filter(pc.greater_equal(table["time"], pa.scalar(since, _MOMENT)))
+    if until is not None:
+        table = table.filter(pc.less(table["time"], pa.scalar(until, _MOMENT)))
+    return table
