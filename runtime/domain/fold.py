@@ -376,6 +376,16 @@ def _(event: e.LoadRefused, state: FleetState, entry: Entry) -> None:
     state.totals = replace(state.totals, refused_loads=state.totals.refused_loads + 1)
 
 
+# --- control plane ---------------------------------------------------------------------------------
+
+
+@_apply.register
+def _(event: e.GovernorStarted, state: FleetState, entry: Entry) -> None:
+    if event.epoch != state.governor_starts + 1:
+        raise Refused(f"governor epoch {event.epoch}", f"the next epoch is {state.governor_starts + 1}")
+    state.governor_starts = event.epoch
+
+
 @_apply.register
 def _(event: e.CommandRefused, state: FleetState, entry: Entry) -> None:
     state.totals = replace(state.totals, refused_commands=state.totals.refused_commands + 1)

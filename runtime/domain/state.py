@@ -141,6 +141,7 @@ class FleetState:
     watermark: datetime = DAWN
     ticks_until: datetime = DAWN
     totals: Totals = Totals()
+    governor_starts: int = 0
 
     def model(self, name: str) -> ModelState:
         """Raises ``UnknownModel``."""

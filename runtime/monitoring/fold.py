@@ -57,6 +57,11 @@ class Monitor:
         self._after(entry.event)
         return drafts
 
+    def apply_without_data(self, entry: Entry) -> list[Draft]:
+        """Takes an entry whose segment cannot be read: its records stay uncounted, the state moves on."""
+        apply(self.state, entry)
+        return []
+
     # --- before the state moves: data --------------------------------------------------------------
 
     @singledispatchmethod

@@ -1,0 +1,54 @@
+"""How monitor and operator follow the governor: entry after entry, through its restarts and their own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+import ray
+from ray.actor import ActorProxy
+from ray.exceptions import RayActorError
+
+from actors.governor import Governor
+from actors.names import GOVERNOR, NAMESPACE
+from runtime.domain.entry import Draft, Entry
+from runtime.domain.errors import FleetwardError
+from runtime.governance.writer import Answer
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 0.2
+
+
+class GovernorClient:
+    """Calls to the governor that outlive its death: every one is repeated until it is answered.
+
+    That is safe since reading changes nothing and every draft carries an idempotency key.
+    """
+
+    def __init__(self) -> None:
+        self._governor: ActorProxy[Governor] = ray.get_actor(GOVERNOR, namespace=NAMESPACE)
+
+    async def entries(self, since: int) -> list[Entry]:
+        """Entries from ``since`` on; empty when nothing new came within the governor's poll time."""
+        while True:
+            try:
+                found: list[Entry] = await self._governor.entries.remote(since)
+            except RayActorError:
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return found
+
+    async def record(self, drafts: Sequence[Draft]) -> list[Answer]:
+        """The governor's answers; refusals are logged here and recorded there."""
+        while True:
+            try:
+                answers: list[Answer] = await self._governor.record.remote(list(drafts))
+            except RayActorError:
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            for draft, answer in zip(drafts, answers, strict=True):
+                if isinstance(answer, FleetwardError):
+                    logger.warning("%s by %s: %s", draft.event.kind, draft.principal, answer)
+            return answers

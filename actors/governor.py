@@ -1,0 +1,203 @@
+"""The governor: the one writer of the ledger, and the one that tells others what is so.
+
+Named, detached, restarted for ever; everything it knows it reads back from the ledger when it starts.
+Others follow it by long polls: replicas ask for routes, monitor and operator for entries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from runtime.domain.base import Document
+from runtime.domain.entry import Draft, Entry
+from runtime.domain.events import GovernorStarted
+from runtime.domain.routes import Routes, routes_after
+from runtime.domain.spec import Spec
+from runtime.domain.state import BatchState, FindingState, ModelState, Totals
+from runtime.governance.writer import Answer, Writer
+from runtime.ledger.group_commit import GroupCommit
+from runtime.ledger.log import Log
+from runtime.ledger.signing import SigningKey, sign_grant
+from runtime.policy.reactions import GOVERNOR
+from runtime.settings import Settings
+
+POLL_SECONDS = 5.0
+"""How long a long poll is held before it is answered with nothing new."""
+GONE_AFTER_SECONDS = 2 * POLL_SECONDS
+"""A replica that has not asked for so long is not waited for any more."""
+
+
+@dataclass(slots=True)
+class _Follower:
+    """A replica as its last question showed it."""
+
+    pool: str
+    size: int
+    flush: int
+    asked_at: float
+
+
+class Summary(Document):
+    """The fleet in numbers, and the ledger's head."""
+
+    size: int
+    root: str
+    models: int
+    serving: int
+    rollouts: int
+    due: int
+    findings: int
+    batches: int
+    ticks_until: datetime
+    public_key: str
+    pid: int
+
+
+class Governor:
+    """See the module's docstring. All methods are safe to repeat."""
+
+    def __init__(self, settings: Settings) -> None:
+        key = SigningKey.load_or_create(settings.key_path)
+        self._key = key
+        self._log = Log.open(settings.database, clock=lambda: datetime.now(UTC))
+        self._writer = Writer(self._log, lambda grant: sign_grant(grant, key), lambda: datetime.now(UTC))
+        self._commits: GroupCommit[list[Draft], list[Answer]] = GroupCommit(self._writer.commit)
+        self._followers: dict[str, _Follower] = {}
+        self._flush = time.time_ns()
+        self._changed = asyncio.Event()
+        started = GovernorStarted(
+            epoch=self._writer.state.governor_starts + 1, key_id=key.key_id, public_key=key.public_key_text
+        )
+        self._writer.commit([[Draft.fresh(started, GOVERNOR)]])
+
+    # --- writing -----------------------------------------------------------------------------------
+
+    async def record(self, drafts: list[Draft]) -> list[Answer]:
+        """Receipts of the drafts, or the errors that refused them, once they are durable."""
+        answers = await self._commits.submit(list(drafts))
+        self._tell()
+        return answers
+
+    # --- following ---------------------------------------------------------------------------------
+
+    async def entries(self, since: int, limit: int = 1000) -> list[Entry]:
+        """Entries from index ``since`` on; waits for the first new one, at most ``POLL_SECONDS``."""
+        await self._until(lambda: self._writer.state.size > since)
+        return await asyncio.to_thread(lambda: list(self._log.entries(since, limit)))
+
+    async def routes(self, pool: str, replica: str, size: int, flush: int) -> Routes:
+        """Routes that changed after ``size``; says at the same time what the replica has applied and flushed."""
+        self._followers[replica] = _Follower(pool, size, flush, time.monotonic())
+        self._tell()
+        await self._until(lambda: self._flush > flush or self._changed_after(pool, size))
+        if replica in self._followers:
+            self._followers[replica].asked_at = time.monotonic()
+        with self._writer.lock:
+            return routes_after(self._writer.state, pool, size, self._flush)
+
+    async def flush(self, pool: str) -> int:
+        """Every live replica seals what it captured; the ledger size after which all of it is recorded."""
+        self._flush = max(self._flush + 1, time.time_ns())
+        wanted = self._flush
+        self._tell()
+        while any(each.flush < wanted for each in self._live(pool)):
+            await self._until(lambda: all(each.flush >= wanted for each in self._live(pool)))
+        return self._writer.state.size
+
+    async def routes_applied(self, pool: str) -> bool:
+        """Waits until every live replica of the pool follows the present routes."""
+        while any(self._changed_after(pool, each.size) for each in self._live(pool)):
+            await self._until(lambda: not any(self._changed_after(pool, each.size) for each in self._live(pool)))
+        return True
+
+    def _live(self, pool: str) -> list[_Follower]:
+        fresh = time.monotonic() - GONE_AFTER_SECONDS
+        return [each for each in self._followers.values() if each.pool == pool and each.asked_at > fresh]
+
+    def _changed_after(self, pool: str, size: int) -> bool:
+        with self._writer.lock:
+            state = self._writer.state
+            return any(
+                model.seq >= size and state.spec_of(model).serving.pool == pool for model in state.models.values()
+            )
+
+    def _tell(self) -> None:
+        """Wakes everybody who waits for a change."""
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def _until(self, holds: Callable[[], bool]) -> bool:
+        """Waits for a condition, at most ``POLL_SECONDS``; whether it holds."""
+        ends = time.monotonic() + POLL_SECONDS
+        while not holds():
+            left = ends - time.monotonic()
+            if left <= 0:
+                return False
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), left)
+        return True
+
+    # --- reading -----------------------------------------------------------------------------------
+
+    async def summary(self) -> Summary:
+        """Counts over the fleet, and the head of the ledger."""
+        with self._writer.lock:
+            state = self._writer.state
+            return Summary(
+                size=state.size,
+                root=self._log.root,
+                models=len(state.models),
+                serving=sum(model.champion is not None for model in state.models.values()),
+                rollouts=sum(model.rollout is not None for model in state.models.values()),
+                due=sum(model.due is not None for model in state.models.values()),
+                findings=len(state.findings),
+                batches=len(state.batches),
+                ticks_until=state.ticks_until,
+                public_key=self._key.public_key_text,
+                pid=os.getpid(),
+            )
+
+    async def size(self) -> int:
+        """Entries in the ledger."""
+        return self._writer.state.size
+
+    async def models(self) -> list[ModelState]:
+        """All models, by name."""
+        with self._writer.lock:
+            return sorted(self._writer.state.models.values(), key=lambda model: model.name)
+
+    async def model(self, name: str) -> ModelState:
+        """Raises ``UnknownModel``."""
+        with self._writer.lock:
+            return self._writer.state.model(name)
+
+    async def specs(self) -> dict[str, Spec]:
+        """Applied specs by name."""
+        with self._writer.lock:
+            return dict(self._writer.state.specs)
+
+    async def findings(self) -> list[FindingState]:
+        """All findings, oldest first."""
+        with self._writer.lock:
+            return list(self._writer.state.findings.values())
+
+    async def batch(self, batch: str) -> BatchState | None:
+        """One retraining batch."""
+        with self._writer.lock:
+            return self._writer.state.batches.get(batch)
+
+    async def totals(self) -> Totals:
+        """Counts of what was recorded."""
+        with self._writer.lock:
+            return self._writer.state.totals
+
+    async def skipped(self) -> dict[tuple[str, tuple[str, ...]], str]:
+        """Partitions that are no models, and why."""
+        with self._writer.lock:
+            return dict(self._writer.state.skipped)
