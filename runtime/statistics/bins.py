@@ -101,13 +101,7 @@ class NumericBins:
 
         Comparison is in float64. Raises UncountableColumn if a value is not a number.
         """
-        column = _floats(values)
-        missing = int(np.count_nonzero(np.isnan(column)))
-        inside = np.searchsorted(np.asarray(self.edges, dtype=np.float64), column, side="left")
-        counts = np.bincount(inside, minlength=self.size).astype(np.int64)
-        counts[-2] -= missing  # NaN sorts above every edge
-        counts[-1] = missing
-        return counts
+        return _count_between(np.asarray(self.edges, dtype=np.float64), _floats(values))
 
     def as_document(self) -> Document:
         return {"kind": "numeric", "edges": list(self.edges)}
@@ -195,6 +189,15 @@ def is_missing(value: object) -> bool:
     if value is None or type(value).__name__ in {"NAType", "NaTType"}:
         return True
     return isinstance(value, float | np.floating) and math.isnan(value)
+
+
+def _count_between(edges: FloatVector, column: npt.NDArray[np.floating[Any]]) -> CountVector:
+    """The hot path, on its own so that a compiled loop can take its place. Compares in float64."""
+    counts = np.bincount(np.searchsorted(edges, column, side="left"), minlength=edges.size + 2)
+    missing = np.count_nonzero(np.isnan(column))
+    counts[-2] -= missing  # NaN sorts above every edge
+    counts[-1] = missing
+    return counts.astype(np.int64, copy=False)
 
 
 def _cut(quantiles: list[float]) -> tuple[float, ...]:

@@ -14,7 +14,8 @@ the counts up and take the shares from them (``recounted``).
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
@@ -293,18 +294,13 @@ class Profile:
         return cls(tuple(FeatureProfile.from_document(item) for item in document["features"]))
 
 
-class _naming:  # noqa: N801 - reads as a statement
-    """Puts the name of the column into an UncountableColumn raised below."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, UncountableColumn):
-            raise UncountableColumn(self._name, error.reason) from error
+@contextmanager
+def _naming(column: str) -> Iterator[None]:
+    """Puts the name of the column into an UncountableColumn raised within."""
+    try:
+        yield
+    except UncountableColumn as error:
+        raise UncountableColumn(column, error.reason) from error
 
 
 def _count_feature(feature: FeatureProfile, columns: Columns, rows: int) -> CountVector:

@@ -25,7 +25,7 @@ finite = st.lists(st.floats(-1e6, 1e6), max_size=30)
 
 Window = list[tuple[float | None, object]]
 
-few = settings(max_examples=40, deadline=None)  # machines are shared: no law is about time
+few = settings(max_examples=30, deadline=None)  # machines are shared: no law is about time
 
 BASELINE = Profile.from_columns(
     {"number": np.arange(-20.0, 20.0), "label": np.array(["a", "b", "c", "a"] * 10)},

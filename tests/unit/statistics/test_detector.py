@@ -2,6 +2,7 @@
 
 import json
 import math
+import pickle
 from collections.abc import Callable
 
 import numpy as np
@@ -99,6 +100,13 @@ def test_a_state_survives_storage_at_any_age(profile: Profile, plan: DetectorPla
         text = json.dumps(state.as_document(), allow_nan=False)
         assert DetectorState.from_document(json.loads(text), plan) == state
         state, _ = update(plan, state, profile.count(draw(rng, 40)))
+
+
+def test_plans_states_and_counts_travel_between_processes(profile: Profile, plan: DetectorPlan) -> None:
+    counts = profile.count(draw(np.random.default_rng(2), 50))
+    sent = pickle.loads(pickle.dumps((profile, plan, DetectorState.fresh(plan), counts)))
+    assert sent[0] == profile
+    assert update(*sent[1:]) == update(plan, DetectorState.fresh(plan), counts)
 
 
 def test_a_state_or_tick_of_another_baseline_is_refused(profile: Profile, plan: DetectorPlan) -> None:
