@@ -1,0 +1,296 @@
+"""The log: events in, entries out, in one order, each acknowledged only after COMMIT.
+
+    append(drafts):  take the turn
+                     BEGIN IMMEDIATE
+                     the table ends where we left it?          else LedgerHeld
+                     known event ids: same body -> its entry   else IdempotencyConflict, ROLLBACK
+                     INSERT the new leaves
+                     COMMIT (fsync)                            <- the promise is made here
+                     frontier and last time move on; return the entries
+
+A fault before COMMIT leaves nothing. A fault *at* COMMIT leaves the outcome unknown: the batch may stand.
+The caller sees the error, sends the same drafts again, and gets the first entries if they stand. Before
+its next append the log reads the table again, and goes on only if that ends either where the failed batch
+began or where it would have ended; anything else was written by somebody else, and this writer is done.
+
+Time comes from the clock and never decreases: when the clock goes back (NTP, a second machine), entries
+repeat the last time until the clock has passed it again. The entries of one append share one time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from sqlalchemy import Connection, func, insert, select
+
+from runtime.domain.base import rfc3339
+from runtime.domain.entry import Draft, Entry, entry_from_leaf, leaf_bytes
+from runtime.domain.errors import IdempotencyConflict, LedgerCorrupt
+from runtime.ledger.database import ENTRIES, Database
+from runtime.ledger.errors import EntryUnwritable, LedgerHeld
+from runtime.ledger.merkle import HASH_BYTES, Frontier, leaf_hash
+
+LOCK_TIMEOUT = timedelta(seconds=5)
+READ_ROWS = 1_000
+"""Entries read in one short transaction, so that a slow consumer never holds the write-ahead log open."""
+
+REBUILD_ROWS = 20_000
+IDS_IN_ONE_QUERY = 500
+
+
+class LogReader:
+    """A ledger to read. Safe to use from many threads; sees what was committed when it is asked."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._frontier = Frontier()
+        self._turn = threading.Lock()
+
+    @property
+    def size(self) -> int:
+        """The number of committed entries."""
+        return self._current().size
+
+    @property
+    def root(self) -> str:
+        """The Merkle root over all committed entries, in hex (RFC 9162, 2.1.1)."""
+        return self._current().root().hex()
+
+    def entries(
+        self, since: int = 0, limit: int | None = None, kinds: Collection[str] | None = None
+    ) -> Iterator[Entry]:
+        """Entries with ``seq >= since`` in order, at most ``limit``, of these kinds only.
+
+        Raises ``LedgerCorrupt`` at an entry whose bytes are not what its hash says, ``ValueError`` on a
+        negative number.
+        """
+        if since < 0 or (limit is not None and limit < 0):
+            raise ValueError(f"since and limit count from 0; got since={since}, limit={limit}")
+        return self._pages(since, limit, kinds)
+
+    def find(self, event_id: str) -> Entry | None:
+        """The entry recorded under this id."""
+        query = select(ENTRIES.c.seq, ENTRIES.c.leaf_hash, ENTRIES.c.leaf).where(ENTRIES.c.event_id == event_id)
+        with self._database.reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _entry_of(*row)
+
+    def close(self) -> None:
+        """Give the database back. May be called again; any other use afterwards is refused."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _current(self) -> Frontier:
+        with self._turn:
+            self._catch_up()
+            return self._frontier
+
+    def _catch_up(self) -> None:
+        """Take in what the table holds beyond the frontier. A new frontier replaces the old one whole."""
+        grown = self._frontier.copy()
+        query = select(ENTRIES.c.seq, ENTRIES.c.leaf_hash).where(ENTRIES.c.seq >= grown.size).order_by(ENTRIES.c.seq)
+        with self._database.reading(at=grown.size) as connection:
+            rows = connection.execution_options(yield_per=REBUILD_ROWS).execute(query)
+            for seq, stored in rows:
+                if seq != grown.size or len(stored) != HASH_BYTES:
+                    raise LedgerCorrupt(grown.size, f"expected its leaf hash; found entry {seq} ({len(stored)} bytes)")
+                grown.append(stored)
+        self._frontier = grown
+
+    def _pages(self, since: int, limit: int | None, kinds: Collection[str] | None) -> Iterator[Entry]:
+        query = select(ENTRIES.c.seq, ENTRIES.c.leaf_hash, ENTRIES.c.leaf).order_by(ENTRIES.c.seq)
+        if kinds is not None:
+            query = query.where(ENTRIES.c.kind.in_(sorted(kinds)))
+        left = limit
+        while left is None or left > 0:
+            wanted = READ_ROWS if left is None else min(left, READ_ROWS)
+            with self._database.reading(at=since) as connection:
+                rows = connection.execute(query.where(ENTRIES.c.seq >= since).limit(wanted)).all()
+            for row in rows:
+                yield _entry_of(*row)
+            if len(rows) < wanted:
+                return
+            since = rows[-1].seq + 1
+            left = None if left is None else left - len(rows)
+
+
+class Log(LogReader):
+    """The ledger's one writer."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        super().__init__(database)
+        self._clock = clock
+        self._last_time = datetime.min.replace(tzinfo=UTC)
+        self._doubt: Frontier | None = None  # what a batch of unknown outcome would have made of the frontier
+
+    @classmethod
+    def open(cls, url: str, clock: Callable[[], datetime], *, lock_timeout: timedelta = LOCK_TIMEOUT) -> Log:
+        """Become the writer of the ledger at ``sqlite:////path/to/file``, which is created if missing.
+
+        ``clock`` gives aware times. Raises ``LedgerHeld`` while another writer lives, ``LedgerLocked``,
+        ``LedgerUnavailable``, and ``LedgerCorrupt`` when entries are missing.
+        """
+        log = cls(Database.open_for_writing(url, lock_timeout), clock)
+        try:
+            with log._turn:
+                log._load()
+        except BaseException:
+            log.close()
+            raise
+        return log
+
+    @staticmethod
+    def open_read_only(url: str, *, lock_timeout: timedelta = LOCK_TIMEOUT) -> LogReader:
+        """Read a ledger, beside its living writer or without one. Raises ``LedgerUnavailable``."""
+        return LogReader(Database.open_for_reading(url, lock_timeout))
+
+    def append(self, drafts: Sequence[Draft]) -> list[Entry]:
+        """Record the drafts in order, all or none, and return the entry of each after COMMIT.
+
+        A draft whose id is recorded already, or repeated in the batch, with the same event and principal
+        gets the first entry and is not written again. Raises ``IdempotencyConflict`` when the body differs
+        and ``EntryUnwritable`` when a draft has no canonical form; nothing is written then. After any
+        other error (``LedgerUnavailable`` and its kinds) the drafts may be sent again as they are.
+        """
+        with self._turn:
+            self._settle_doubt()
+            time, grown = self._next_time(), self._frontier.copy()
+            try:
+                with self._database.writing() as connection:
+                    self._check_tail(connection)
+                    batch = _Batch(grown.size, time, _recorded(connection, {draft.event_id for draft in drafts}))
+                    answers = [batch.place(draft) for draft in drafts]
+                    if batch.rows:
+                        connection.execute(insert(ENTRIES), batch.rows)
+                        grown.extend(row["leaf_hash"] for row in batch.rows)
+            except (IdempotencyConflict, EntryUnwritable, LedgerHeld):
+                raise  # before COMMIT was tried
+            except BaseException:
+                self._doubt = grown
+                raise
+            if batch.rows:
+                self._frontier, self._last_time = grown, time
+            return answers
+
+    def _current(self) -> Frontier:
+        if self._doubt is not None:
+            with self._turn:
+                self._settle_doubt()
+        return self._frontier
+
+    def _load(self) -> None:
+        """Bring frontier and last time to what the table holds."""
+        self._catch_up()
+        last = select(ENTRIES.c.time).order_by(ENTRIES.c.seq.desc()).limit(1)
+        with self._database.reading() as connection:
+            text = connection.execute(last).scalar_one_or_none()
+        if text is not None:
+            self._last_time = datetime.fromisoformat(text)
+
+    def _settle_doubt(self) -> None:
+        """Find out whether the batch whose COMMIT failed stands."""
+        if self._doubt is None:
+            return
+        before, wanted = self._frontier, self._doubt
+        self._load()
+        if self._frontier.root() not in {before.root(), wanted.root()}:
+            found, self._frontier = self._frontier.size, before
+            raise LedgerHeld(self._database.url, f"holds {found} entries that are not all of this writer")
+        self._doubt = None
+
+    def _next_time(self) -> datetime:
+        now = self._clock()
+        if now.tzinfo is None:
+            raise ValueError(f"the ledger's clock must give a zone; got {now.isoformat()}")
+        return max(now.astimezone(UTC), self._last_time)
+
+    def _check_tail(self, connection: Connection) -> None:
+        last = connection.execute(select(func.max(ENTRIES.c.seq))).scalar()
+        found = 0 if last is None else last + 1
+        if found != self._frontier.size:
+            raise LedgerHeld(self._database.url, f"holds {found} entries where this writer left {self._frontier.size}")
+
+
+class _Recorded(NamedTuple):
+    entry: Entry
+    leaf: bytes
+
+
+class _Batch:
+    """Drafts on their way to rows: finds each a place, or the place it already has."""
+
+    def __init__(self, size: int, time: datetime, recorded: dict[str, _Recorded]) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self._size = size
+        self._time = time
+        self._recorded = recorded
+
+    def place(self, draft: Draft) -> Entry:
+        first = self._recorded.get(draft.event_id)
+        if first is not None:
+            if _leaf_of(draft, first.entry.time) != first.leaf:
+                raise IdempotencyConflict(f"event {draft.event_id}", f"entry {first.entry.seq} has another body")
+            return first.entry
+        leaf = _leaf_of(draft, self._time)
+        entry = _as_read_back(self._size + len(self.rows), leaf, draft.event_id)
+        self._recorded[draft.event_id] = _Recorded(entry, leaf)
+        self.rows.append(
+            {
+                "seq": entry.seq,
+                "event_id": draft.event_id,
+                "time": rfc3339(self._time),
+                "kind": draft.event.kind,
+                "leaf_hash": leaf_hash(leaf),
+                "leaf": leaf,
+            }
+        )
+        return entry
+
+
+def _leaf_of(draft: Draft, time: datetime) -> bytes:
+    try:
+        return leaf_bytes(draft.event_id, time, draft.principal, draft.event)
+    except ValueError as error:  # rfc8785's and pydantic's errors are ValueErrors, and so is a lone surrogate's
+        raise EntryUnwritable(draft.event_id, str(error)) from error
+
+
+def _as_read_back(seq: int, leaf: bytes, event_id: str) -> Entry:
+    """The entry as every later reader will see it, so that folding now and replaying later agree."""
+    try:
+        return entry_from_leaf(seq, leaf)
+    except (ValueError, KeyError, TypeError) as error:
+        raise EntryUnwritable(event_id, f"could not be read back: {error}") from error
+
+
+def _recorded(connection: Connection, event_ids: set[str]) -> dict[str, _Recorded]:
+    """What stands under these ids."""
+    found: dict[str, _Recorded] = {}
+    wanted = list(event_ids)
+    for start in range(0, len(wanted), IDS_IN_ONE_QUERY):
+        ids = wanted[start : start + IDS_IN_ONE_QUERY]
+        query = select(ENTRIES.c.seq, ENTRIES.c.leaf_hash, ENTRIES.c.leaf).where(ENTRIES.c.event_id.in_(ids))
+        for row in connection.execute(query):
+            entry = _entry_of(*row)
+            found[entry.event_id] = _Recorded(entry, row.leaf)
+    return found
+
+
+def _entry_of(seq: int, stored: bytes, leaf: bytes) -> Entry:
+    """The entry of a row; its bytes are checked against its hash each time they are read."""
+    if leaf_hash(leaf) != stored:
+        raise LedgerCorrupt(seq, "its bytes do not hash to its leaf hash")
+    try:
+        return entry_from_leaf(seq, leaf)
+    except (ValueError, KeyError, TypeError) as error:
+        raise LedgerCorrupt(seq, f"its bytes are no event: {error}") from error
