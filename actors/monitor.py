@@ -56,8 +56,8 @@ class Monitor:
         while True:
             try:
                 return await asyncio.to_thread(self._fold.apply, entry)
-            except IntegrityError as error:
-                logger.exception("entry %d names an object that is not what it says: %s", entry.seq, error)
+            except IntegrityError:
+                logger.exception("entry %d names an object that is not what it says", entry.seq)
                 return self._fold.apply_without_data(entry)
             except OSError as error:
                 logger.warning("entry %d: %s; trying again", entry.seq, error)

@@ -137,9 +137,10 @@ class Monitor:
             for key, output in zip(decisions.keys, decisions.outputs, strict=True):
                 watch.waiting.beside(key, decisions.version, output, step)
             return
+        decisions = decisions.without(watch.waiting)
         for key, output in zip(decisions.keys, decisions.outputs, strict=True):
             watch.waiting.served(key, decisions.version, output)
-        if watch.features is not None and decisions.version == watch.version:
+        if decisions.keys and watch.features is not None and decisions.version == watch.version:
             schema = self._schema(decisions.model, decisions.version)
             watch.features.count(decisions.columns(schema, watch.features.profile.layout.names))
 

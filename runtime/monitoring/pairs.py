@@ -39,6 +39,10 @@ class WaitingRows:
     def __len__(self) -> int:
         return len(self._rows)
 
+    def __contains__(self, key: RowKey) -> bool:
+        """Whether the row was served and still waits for its outcome."""
+        return key in self._rows
+
     def served(self, key: RowKey, version: int, prediction: float) -> None:
         """A version answered the row."""
         beside = self._beside.pop(key, None)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Container
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,19 @@ class DecisionRows:
             found[name] = self.texts[:, index]
         found[schema.outputs[0].name] = np.asarray(self.outputs)
         return {name: found[name] for name in wanted if name in found}
+
+    def without(self, known: Container[tuple[str, int]]) -> DecisionRows:
+        """The rows whose keys are not known yet: a request that was sent again is counted once."""
+        fresh = [index for index, key in enumerate(self.keys) if key not in known]
+        if len(fresh) == len(self.keys):
+            return self
+        return replace(
+            self,
+            keys=[self.keys[index] for index in fresh],
+            numbers=self.numbers[fresh],
+            texts=self.texts[fresh],
+            outputs=[self.outputs[index] for index in fresh],
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Long-lived actors and the Serve deployment: they hold state, call down, and decide nothing."""

@@ -1,0 +1,61 @@
+"""How a driver reaches a running Fleetward: the cluster that its home folder names, and the actors by name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import ray
+from ray.actor import ActorProxy
+
+from actors.governor import Governor
+from actors.monitor import Monitor
+from actors.names import GOVERNOR, MONITOR, NAMESPACE, OPERATOR
+from actors.operator import Operator
+from runtime.domain.errors import SettingsError
+from runtime.local_cluster import LocalCluster
+from runtime.settings import Settings
+
+
+def connect(settings: Settings) -> None:
+    """Joins the cluster this process runs in, else the local one of ``settings.home``.
+
+    Raises ``SettingsError`` when there is none.
+    """
+    if ray.is_initialized():
+        return
+    if "RAY_ADDRESS" not in os.environ:
+        cluster = LocalCluster.load(settings.home)
+        if cluster is None:
+            raise SettingsError("FLEETWARD_HOME", str(settings.home), "a cluster that is up; start one: fleetward up")
+        os.environ.update(cluster.environment())
+    ray.init(
+        address="auto" if "RAY_ADDRESS" not in os.environ else None,
+        namespace=NAMESPACE,
+        log_to_driver=False,
+        logging_level="warning",
+    )
+
+
+def governor() -> ActorProxy[Governor]:
+    """The governor. Raises ``SettingsError`` when Fleetward is not up on this cluster."""
+    return _actor(GOVERNOR)
+
+
+def monitor() -> ActorProxy[Monitor]:
+    """The monitor."""
+    return _actor(MONITOR)
+
+
+def operator() -> ActorProxy[Operator]:
+    """The operator."""
+    return _actor(OPERATOR)
+
+
+def _actor(name: str) -> ActorProxy:  # type: ignore[type-arg]  # narrowed by the callers
+    try:
+        return ray.get_actor(name, namespace=NAMESPACE)
+    except ValueError as error:
+        raise SettingsError(
+            "cluster", str(Path.cwd()), f"an actor named {name!r}; is Fleetward up? run: fleetward up"
+        ) from error

@@ -1,0 +1,16 @@
+"""What the actors and applications of a Fleetward are called, so that every process finds them."""
+
+from __future__ import annotations
+
+NAMESPACE = "fleetward"
+GOVERNOR = "governor"
+MONITOR = "monitor"
+OPERATOR = "operator"
+
+RETRAIN_JOB = "jobs.retrain"
+"""The module the operator runs for a retraining batch."""
+
+
+def pool_app(pool: str) -> str:
+    """The Serve application that serves a pool."""
+    return f"pool-{pool}"

@@ -1,0 +1,183 @@
+"""Replays a past as live traffic: the requests of each day over HTTP, and their outcomes when they are due.
+
+One request a model and day carries that day's rows, as a planner asks the evening before; outcomes follow
+``monitor.outcomes_after`` later. Decision ids are derived from model and day, so a request that had to be sent
+again (a replica died with it in its hands) is still one decision, and two replays of one past are the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import httpx
+import numpy as np
+import orjson
+import pandas as pd
+
+from runtime.domain.base import rfc3339
+from runtime.domain.fleet import model_name
+from runtime.domain.ids import derived_id
+from runtime.domain.spec import Spec
+
+CONCURRENT = 8
+"""Requests under way at once."""
+PATIENCE_SECONDS = 60.0
+"""How long one request is tried again before it counts as failed."""
+_RETRY_SECONDS = 0.2
+_TRY_AGAIN = frozenset({502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request of the replay: ``rows`` predictions asked for, or outcomes told."""
+
+    path: str
+    body: bytes
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What happens on one day: outcomes of earlier days first, then the day's questions."""
+
+    start: datetime
+    end: datetime
+    outcomes: tuple[Request, ...]
+    questions: tuple[Request, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What the replay saw. ``failed`` requests never got a good answer; ``retried`` got one later."""
+
+    requests: int = 0
+    decisions: int = 0
+    outcomes: int = 0
+    retried: int = 0
+    failed: int = 0
+    failures: tuple[str, ...] = field(default=())
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.requests + other.requests,
+            self.decisions + other.decisions,
+            self.outcomes + other.outcomes,
+            self.retried + other.retried,
+            self.failed + other.failed,
+            (*self.failures, *other.failures)[:10],
+        )
+
+
+def days(spec: Spec, frame: pd.DataFrame, models: set[str], step: timedelta = timedelta(days=1)) -> Iterator[Day]:
+    """The days of the rows that belong to the models, in order; a last day without questions tells the rest.
+
+    ``frame`` has the spec's time, target, feature and partition columns; rows of other partitions are left out.
+    """
+    rows = frame.assign(_model=_models_of(spec, frame), _step=frame[spec.data.time].dt.floor(step))
+    rows = rows[rows["_model"].isin(models)].sort_values([spec.data.time], kind="stable")
+    if rows.empty:
+        return
+    parts: dict[datetime, list[tuple[str, pd.DataFrame]]] = {}
+    for (at, name), part in rows.groupby(["_step", "_model"], sort=True):
+        parts.setdefault(at, []).append((name, part))
+    due: dict[datetime, list[Request]] = {}
+    for start in pd.date_range(min(parts), max(parts) + spec.monitor.outcomes_after, freq=step):
+        today = parts.get(start, [])
+        for name, part in today:
+            later = (start + spec.monitor.outcomes_after).floor(step)
+            due.setdefault(later, []).append(_outcomes(spec, name, start, part))
+        yield Day(
+            start=start.to_pydatetime(),
+            end=(start + step).to_pydatetime(),
+            outcomes=tuple(due.pop(start, [])),
+            questions=tuple(_question(spec, name, start, part) for name, part in today),
+        )
+
+
+class Replay:
+    """Sends days to a fleet at ``url``. Answers other than 200 are failures, after patience with a restart."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def send(self, day: Day) -> Tally:
+        """Sends one day: all outcomes that are due, then all questions."""
+        return asyncio.run(self._day(day))
+
+    async def _day(self, day: Day) -> Tally:
+        limits = httpx.Limits(max_connections=CONCURRENT)
+        async with httpx.AsyncClient(base_url=self._url, timeout=30, limits=limits, trust_env=False) as client:
+            told = await self._all(client, day.outcomes)
+            asked = await self._all(client, day.questions)
+        return replace(told, outcomes=told.decisions, decisions=0) + asked
+
+    async def _all(self, client: httpx.AsyncClient, requests: tuple[Request, ...]) -> Tally:
+        waiting = iter(requests)
+
+        async def worker() -> Tally:
+            tally = Tally()
+            for request in waiting:
+                tally += await self._one(client, request)
+            return tally
+
+        return sum(await asyncio.gather(*(worker() for _ in range(CONCURRENT))), Tally())
+
+    async def _one(self, client: httpx.AsyncClient, request: Request) -> Tally:
+        ends = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        tries, failure = 0, ""
+        while asyncio.get_running_loop().time() < ends:
+            tries += 1
+            try:
+                answer = await client.post(request.path, content=request.body)
+            except httpx.TransportError as error:
+                failure = repr(error)
+            else:
+                if answer.status_code == httpx.codes.OK:
+                    return Tally(requests=1, decisions=request.rows, retried=min(tries - 1, 1))
+                failure = f"{answer.status_code} {answer.text[:200]}"
+                if answer.status_code not in _TRY_AGAIN:
+                    break
+            await asyncio.sleep(_RETRY_SECONDS)
+        return Tally(requests=1, failed=1, failures=(f"{request.path}: {failure}",))
+
+
+def _models_of(spec: Spec, frame: pd.DataFrame) -> pd.Series:
+    columns = list(spec.group_columns)
+    if not columns:
+        return pd.Series(spec.name, index=frame.index)
+    kinds = frame[columns].drop_duplicates().astype(str)
+    names = {tuple(row): model_name(spec, dict(zip(columns, row, strict=True))) for row in kinds.to_numpy().tolist()}
+    keys = pd.MultiIndex.from_frame(frame[columns].astype(str))
+    return pd.Series([names[key] for key in keys], index=frame.index)
+
+
+def _decision_id(name: str, start: datetime) -> str:
+    return derived_id("replay", name, start.isoformat())
+
+
+def _question(spec: Spec, name: str, start: datetime, part: pd.DataFrame) -> Request:
+    tensors = [_tensor(part[feature]) for feature in spec.data.features]
+    document = {
+        "id": f"{name} {start:%Y-%m-%d}",
+        "parameters": {"decision_id": _decision_id(name, start), "event_time": rfc3339(start)},
+        "inputs": tensors,
+    }
+    return Request(f"/v2/models/{name}/infer", orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY), len(part))
+
+
+def _tensor(column: pd.Series) -> dict[str, object]:
+    """A feature as an OIP tensor; missing values are null."""
+    if pd.api.types.is_numeric_dtype(column):
+        values: object = column.to_numpy(dtype=np.float64, na_value=np.nan)  # orjson writes NaN as null
+        return {"name": column.name, "datatype": "FP64", "shape": [len(column)], "data": values}
+    texts = column.astype(object).where(column.notna(), None).tolist()
+    return {"name": column.name, "datatype": "BYTES", "shape": [len(column)], "data": texts}
+
+
+def _outcomes(spec: Spec, name: str, start: datetime, part: pd.DataFrame) -> Request:
+    actuals = part[spec.data.target].to_numpy(dtype=np.float64)
+    document = {"decision_id": _decision_id(name, start), "actuals": actuals}
+    return Request(f"/v2/models/{name}/outcomes", orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY), len(part))
