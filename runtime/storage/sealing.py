@@ -6,8 +6,8 @@
     4  delete the .wal, then the .sealed          killed here: a .sealed without its .wal is swept away
 
 So every record ends in exactly one ledger entry: the ledger records an event id once. The ids come from replica,
-epoch, content and first number, never from chance. The .sealed file keeps step 3 equal even when the library that
-writes Parquet was upgraded in between; on a full disk it is left out, since sealing is what frees the disk.
+epoch, file index, content and first number, never from chance. The .sealed file keeps step 3 equal even when the
+library that writes Parquet was upgraded in between; on a full disk it is left out, since sealing frees the disk.
 
 A file may say that numbers were used up which it does not hold: a changed frame, a write that failed, a tail lost with
 the machine. Each is a ``RecordsLost``, and the damaged file is kept as ``.wal.damaged``.
@@ -34,6 +34,8 @@ from runtime.storage.wal import SUFFIX, ClosedWal, Numbers, WalContent, boot_id
 
 SEALED_SUFFIX = SUFFIX + ".sealed"
 
+Sealed = SegmentSealed | RecordsLost
+
 
 def seal_file(wal: ClosedWal, store: ObjectStore, principal: str) -> list[Draft]:
     """Steps 1 and 2: the drafts that account for every number of the file. Safe to repeat.
@@ -46,8 +48,8 @@ def seal_file(wal: ClosedWal, store: ObjectStore, principal: str) -> list[Draft]
     content = wal.read()
     frames = [decode_frame(payload) for payload in content.records]
     segments = seal(frames, store, wal.replica, wal.epoch)
-    losses = losses_of(wal, content, segments)
-    drafts = [_draft(event, principal) for event in (*segments, *losses)]
+    events: list[Sealed] = [*segments, *losses_of(wal, content, segments)]
+    drafts = [Draft(event, principal, _event_id(event, wal.index)) for event in events]
     if drafts:
         with suppress(OSError):
             _write_sealed(_sealed_path(wal.path), drafts)
@@ -101,10 +103,10 @@ def _of(numbers: Numbers, content: SegmentContent) -> int:
     return numbers.decisions if content is SegmentContent.DECISIONS else numbers.outcomes
 
 
-def _draft(event: SegmentSealed | RecordsLost, principal: str) -> Draft:
-    # The reason begins with the content, which a loss has no field for.
+def _event_id(event: Sealed, index: int) -> str:
+    # A loss has no field for its content; its reason begins with it.
     content = event.content.value if isinstance(event, SegmentSealed) else event.reason.partition(":")[0]
-    return Draft(event, principal, derived_id(event.kind, event.replica, event.epoch, content, event.first_number))
+    return derived_id(event.kind, event.replica, event.epoch, index, content, event.first_number)
 
 
 def _sealed_path(wal: Path) -> Path:
@@ -117,11 +119,15 @@ def _write_sealed(path: Path, drafts: Iterable[Draft]) -> None:
         for draft in drafts
     ]
     temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
-        file.write(canonical.encode(documents))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(canonical.encode(documents))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _read_sealed(path: Path) -> list[Draft] | None:

@@ -43,6 +43,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote, unquote
@@ -61,6 +62,7 @@ SYNC_RECORDS = 64
 _FRAME = struct.Struct("<II")
 _NEW = ".new"
 _STALE_NEW_SECONDS = 3600.0
+_NO_FILE = -1
 
 
 class Durability(StrEnum):
@@ -134,10 +136,7 @@ def read_frames(path: Path) -> WalContent:
     records = []
     for payload in payloads:
         if payload.startswith(b'["h",'):
-            _, layout, boot, decisions, outcomes = orjson.loads(payload)
-            if layout != LAYOUT:
-                raise FrameUnreadable(payload.decode(), f"layout {layout}; this release reads {LAYOUT}")
-            begin = Numbers(decisions, outcomes)
+            boot, begin = _begin(payload)
         elif payload.startswith(b'["e",'):
             end = Numbers(*orjson.loads(payload)[1:])
         else:
@@ -186,7 +185,7 @@ def _after(content: bytes, offset: int) -> int | None:
 
 @dataclass(slots=True)
 class _OpenFile:
-    """A file under this process's lock."""
+    """A file under this process's lock; without a descriptor, the place of one that could not be made."""
 
     path: Path
     descriptor: int
@@ -195,12 +194,16 @@ class _OpenFile:
     end: Numbers = Numbers()
     size_bytes: int = 0
     records: int = 0
-    broken: bool = False
+    broken: OSError | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.descriptor != _NO_FILE
 
     def write(self, frame: bytes) -> None:
         """All of the frame in one system call, or nothing of it and an ``OSError``."""
-        if self.broken:
-            raise OSError(errno.EIO, "the file ends in a torn frame and waits for its rotation", str(self.path))
+        if self.broken is not None:
+            raise OSError(self.broken.errno, f"waits for its rotation: {self.broken.strerror}", str(self.path))
         written = os.write(self.descriptor, frame)
         if written != len(frame):
             self._cut_back()
@@ -210,8 +213,8 @@ class _OpenFile:
     def _cut_back(self) -> None:
         try:
             os.ftruncate(self.descriptor, self.size_bytes)
-        except OSError:
-            self.broken = True
+        except OSError as error:
+            self.broken = error
 
 
 @dataclass(slots=True)
@@ -223,7 +226,7 @@ class ClosedWal:
     epoch: str
     index: int
     end: Numbers | None
-    """Where the writer's numbers stood, if it is this process that closed the file."""
+    """Where the writer's numbers stood, if this is known from elsewhere than the file's own end mark."""
     _descriptor: int = field(repr=False)
 
     def read(self) -> WalContent:
@@ -242,9 +245,9 @@ class ClosedWal:
 
     def release(self) -> None:
         """Give the lock up, and the file to whoever looks for orphans."""
-        if self._descriptor >= 0:
+        if self._descriptor != _NO_FILE:
             os.close(self._descriptor)
-            self._descriptor = -1
+            self._descriptor = _NO_FILE
 
 
 class WalWriter:
@@ -260,6 +263,8 @@ class WalWriter:
         self._sync_error: OSError | None = None
         self._file = _create_file(directory, replica, epoch, 0)
         self._begin_file(self._file)
+        if self._file.broken is not None:
+            raise self._file.broken
 
     @classmethod
     def create(cls, directory: Path, replica: str, epoch: str, *, sync_within: timedelta = SYNC_WITHIN) -> Self:
@@ -294,6 +299,11 @@ class WalWriter:
     def size_bytes(self) -> int:
         """Size of the present file."""
         return self._file.size_bytes
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a file to append to (no, after a ``rotate`` on a full disk)."""
+        return self._file.is_open
 
     @property
     def has_news(self) -> bool:
@@ -338,26 +348,26 @@ class WalWriter:
         with self._sync_lock:
             self._sync_to(self._appended)
 
-    def rotate(self) -> ClosedWal:
-        """Close the present file, marked with its end, and go on in a new one.
+    def rotate(self) -> ClosedWal | None:
+        """Close the present file, marked with its end, and go on in a new one; None if there was none to close.
 
-        Raises ``OSError`` when no new file can be made; the present one is then written on.
+        On a full disk no new file can be made. The old one is closed all the same, since sealing and deleting it is
+        what frees the disk; appends then raise until a later ``rotate`` (see ``is_open``).
         """
         with self._sync_lock:
-            following = _create_file(self._directory, self._replica, self._epoch, self._file.index + 1)
+            old = self._file
+            following = self._following()
             with self._append_lock:
-                old, mark = self._file, self._appended
+                self._file, mark = following, self._appended
+                # Numbers that were skipped while no file was open belong to the new one.
+                following.begin = self._numbers if old.is_open else old.begin
                 old.end = self._numbers
-                try:
+                if following.is_open:
                     self._begin_file(following)
-                except OSError:
-                    _discard(following)
-                    raise
-                self._file = following
             self._finish(old, mark)
         return self._closed(old)
 
-    def close(self) -> ClosedWal:
+    def close(self) -> ClosedWal | None:
         """Close the present file and start no new one; an append after this raises ``OSError``."""
         with self._sync_lock:
             with self._append_lock:
@@ -425,11 +435,25 @@ class WalWriter:
             except OSError as error:
                 self._sync_error = error
 
+    def _following(self) -> _OpenFile:
+        index = self._file.index + 1
+        try:
+            return _create_file(self._directory, self._replica, self._epoch, index)
+        except OSError as error:
+            return _OpenFile(self._file.path, _NO_FILE, self._file.index, broken=error)
+
     def _begin_file(self, file: _OpenFile) -> None:
-        file.begin = self._numbers
-        file.write(frame_of(header_payload(self._numbers, boot_id())))
+        """Write the header. On a full disk the file is given up, and with it nothing but its name."""
+        try:
+            file.write(frame_of(header_payload(file.begin, boot_id())))
+        except OSError as error:
+            file.path.unlink(missing_ok=True)
+            os.close(file.descriptor)
+            file.descriptor, file.broken = _NO_FILE, error
 
     def _finish(self, old: _OpenFile, mark: int) -> None:
+        if not old.is_open:
+            return
         with suppress(OSError):  # a help, not a need: the numbers also travel in the ClosedWal
             old.write(frame_of(end_payload(old.end)))
         try:
@@ -439,7 +463,9 @@ class WalWriter:
         else:
             self._synced = max(self._synced, mark)
 
-    def _closed(self, file: _OpenFile) -> ClosedWal:
+    def _closed(self, file: _OpenFile) -> ClosedWal | None:
+        if not file.is_open:
+            return None
         return ClosedWal(file.path, self._replica, self._epoch, file.index, file.end, file.descriptor)
 
 
@@ -454,6 +480,9 @@ def orphans(directory: Path) -> list[ClosedWal]:
         if descriptor is not None:
             replica, epoch, index = _parts(path.name)
             found.append(ClosedWal(path, replica, epoch, index, None, descriptor))
+    for wal, following in pairwise(found):
+        if (wal.replica, wal.epoch, wal.index + 1) == (following.replica, following.epoch, following.index):
+            wal.end = _begin_of(following.path)
     for path in directory.glob(f"*{SUFFIX}{_NEW}"):
         _remove_if_stale(path)
     return found
@@ -478,9 +507,18 @@ def _create_file(directory: Path, replica: str, epoch: str, index: int) -> _Open
     return _OpenFile(path, descriptor, index)
 
 
-def _discard(file: _OpenFile) -> None:
-    file.path.unlink(missing_ok=True)
-    os.close(file.descriptor)
+def _begin_of(path: Path) -> Numbers | None:
+    """Where a file's numbers begin, which is where those of the file before it end."""
+    with path.open("rb") as file:
+        payloads, _ = _split(file.read(1024))
+    return _begin(payloads[0])[1] if payloads and payloads[0].startswith(b'["h",') else None
+
+
+def _begin(payload: bytes) -> tuple[str, Numbers]:
+    _, layout, boot, decisions, outcomes = orjson.loads(payload)
+    if layout != LAYOUT:
+        raise FrameUnreadable(payload.decode(), f"layout {layout}; this release reads {LAYOUT}")
+    return boot, Numbers(decisions, outcomes)
 
 
 def _parts(name: str) -> tuple[str, str, int]:
