@@ -29,12 +29,13 @@ def connect(settings: Settings) -> None:
         if cluster is None:
             raise SettingsError("FLEETWARD_HOME", str(settings.home), "a cluster that is up; start one: fleetward up")
         os.environ.update(cluster.environment())
-    ray.init(
-        address="auto" if "RAY_ADDRESS" not in os.environ else None,
-        namespace=NAMESPACE,
-        log_to_driver=False,
-        logging_level="warning",
-    )
+    ray.init(address="auto", namespace=NAMESPACE, log_to_driver=False, logging_level="warning")
+
+
+def dashboard_url() -> str:
+    """Where the connected cluster takes jobs."""
+    context = ray.init(address="auto", namespace=NAMESPACE, ignore_reinit_error=True, logging_level="error")
+    return f"http://{context.dashboard_url}"
 
 
 def governor() -> ActorProxy[Governor]:

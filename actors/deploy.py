@@ -6,41 +6,63 @@ import sys
 from typing import Any
 
 import ray
+from ray import serve
 from ray.actor import ActorProxy
 
+from actors.connect import dashboard_url
 from actors.governor import Governor
 from actors.model_server import deploy_pool
 from actors.monitor import Monitor
-from actors.names import GOVERNOR, MONITOR, NAMESPACE, OPERATOR
+from actors.names import GOVERNOR, MONITOR, NAMESPACE, OPERATOR, pool_app
 from actors.operator import Operator
 from runtime.serving.jobs import JobRunner
 from runtime.settings import Settings
 
-_RESOURCES = {"num_cpus": 0}
-"""The control plane waits more than it computes; what it runs on is reserved by the node, not by CPU counts."""
 
-
-def deploy(settings: Settings, dashboard: str, environment: dict[str, str], pool: str = "default") -> None:
-    """Governor, monitor, operator, and the pool's replicas, ready to answer when this returns."""
+def deploy(settings: Settings, pool: str = "default") -> str:
+    """Governor, monitor, operator, and the pool's replicas, ready when this returns; the URL they answer at."""
     governor = _keep(Governor, GOVERNOR, settings)
     summary = ray.get(governor.summary.remote())
     _keep(Monitor, MONITOR, settings)
-    _keep(Operator, OPERATOR, _runner(settings, dashboard, environment))
-    deploy_pool(settings, pool=pool, public_key=summary.public_key)
+    _keep(Operator, OPERATOR, _runner(settings))
+    return deploy_pool(settings, pool=pool, public_key=summary.public_key)
 
 
-def _runner(settings: Settings, dashboard: str, environment: dict[str, str]) -> JobRunner:
-    working_dir = ray.get_runtime_context().runtime_env.get("working_dir")
+def is_deployed(pool: str = "default") -> bool:
+    """Whether actors and the pool's application are there."""
+    try:
+        for name in (GOVERNOR, MONITOR, OPERATOR):
+            ray.get_actor(name, namespace=NAMESPACE)
+    except ValueError:
+        return False
+    return pool_app(pool) in serve.status().applications
+
+
+def remove() -> None:
+    """Ends applications and actors; the ledger and the store stay."""
+    serve.shutdown()
+    for name in (OPERATOR, MONITOR, GOVERNOR):
+        try:
+            ray.kill(ray.get_actor(name, namespace=NAMESPACE))
+        except ValueError:
+            continue
+
+
+def _runner(settings: Settings) -> JobRunner:
+    """Retraining jobs get this job's code package, if it has one, and these settings."""
     return JobRunner(
-        address=dashboard,
+        address=dashboard_url(),
         python=sys.executable,
-        working_dir=working_dir,
-        environment=environment | settings.as_environment(),
+        working_dir=ray.get_runtime_context().runtime_env.get("working_dir"),
+        environment=settings.as_environment() | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
     )
 
 
 def _keep(actor: type[Any], name: str, *arguments: Any) -> ActorProxy[Any]:
-    """The named actor, made if it is not there. Restarted for ever, and calls to it are tried again."""
+    """The named actor, made if it is not there: restarted for ever, and calls to it are tried again.
+
+    It asks for no CPU, since the control plane waits more than it computes.
+    """
     made: ActorProxy[Any] = (
         ray.remote(actor)
         .options(
@@ -50,7 +72,7 @@ def _keep(actor: type[Any], name: str, *arguments: Any) -> ActorProxy[Any]:
             get_if_exists=True,
             max_restarts=-1,
             max_task_retries=-1,
-            **_RESOURCES,
+            num_cpus=0,
         )
         .remote(*arguments)
     )

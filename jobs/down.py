@@ -1,0 +1,42 @@
+"""Takes Fleetward down: the local cluster of FLEETWARD_HOME, or, inside a job, its actors and applications.
+
+Nothing durable is lost: the ledger and the store stay, and the next ``up`` goes on from them.
+
+    python -m jobs.down
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Stops what runs; when nothing does, says so."""
+    argparse.ArgumentParser(prog="jobs.down", description=__doc__).parse_args(argv)
+
+    from runtime.local_cluster import LocalCluster
+    from runtime.settings import Settings
+
+    settings = Settings.from_environment()
+    if "RAY_ADDRESS" in os.environ:
+        from actors.connect import connect
+        from actors.deploy import remove
+
+        connect(settings)
+        remove()
+        print("Fleetward is down; its ledger and store stay")
+        return 0
+    cluster = LocalCluster.load(settings.home)
+    if cluster is None:
+        print(f"no cluster of {settings.home} is up")
+        return 0
+    cluster.stop()
+    print(f"the cluster of {settings.home} is down; its ledger and store stay")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
