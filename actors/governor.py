@@ -66,7 +66,7 @@ class Governor:
         key = SigningKey.load_or_create(settings.key_path)
         self._key = key
         self._log = Log.open(settings.database, clock=lambda: datetime.now(UTC))
-        self._writer = Writer(self._log, lambda grant: sign_grant(grant, key), lambda: datetime.now(UTC))
+        self._writer = Writer(self._log, lambda grant: sign_grant(grant, key))
         self._commits: GroupCommit[list[Draft], list[Answer]] = GroupCommit(self._writer.commit)
         self._followers: dict[str, _Follower] = {}
         self._flush = time.time_ns()

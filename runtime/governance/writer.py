@@ -15,13 +15,12 @@ commands are one transaction: either all of it is in the ledger and in the state
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from threading import Lock
 
 from runtime.domain import events as e
-from runtime.domain.entry import Draft, Entry
+from runtime.domain.entry import Draft, Entry, leaf_bytes
 from runtime.domain.errors import FleetwardError, IdempotencyConflict, Refused
 from runtime.domain.fold import apply, fold
 from runtime.domain.ids import derived_id
@@ -46,10 +45,9 @@ Answer = Receipt | FleetwardError
 class Writer:
     """Holds the log and the state it folds into. One thread commits; others may read under ``lock``."""
 
-    def __init__(self, log: Log, sign: Sign, clock: Callable[[], datetime]) -> None:
+    def __init__(self, log: Log, sign: Sign) -> None:
         self._log = log
         self._sign = sign
-        self._clock = clock
         self.lock = Lock()
         self.state = fold(log.entries())
 
@@ -59,7 +57,7 @@ class Writer:
         Raises what the log raises (a full disk, say): then nothing was written and the state is as before.
         """
         with self.lock:
-            batch = _Batch(self._log, self.state, self._sign, self._clock())
+            batch = _Batch(self._log, self.state, self._sign)
             try:
                 answers = [[batch.judge(draft) for draft in command] for command in commands]
                 self._log.append(batch.drafts, at=batch.now)
@@ -73,8 +71,8 @@ class Writer:
 class _Batch:
     """Entries on their way into one transaction. The state runs ahead of the log until it commits."""
 
-    def __init__(self, log: Log, state: FleetState, sign: Sign, now: datetime) -> None:
-        self.now = max(now, log.last_time) if log.last_time else now
+    def __init__(self, log: Log, state: FleetState, sign: Sign) -> None:
+        self.now = log.next_time()
         self.drafts: list[Draft] = []
         self._log = log
         self._state = state
@@ -96,7 +94,7 @@ class _Batch:
         return Receipt(draft.event_id, entry.seq, repeated=False)
 
     def _repeat(self, draft: Draft, known: Entry) -> Answer:
-        if (known.event, known.principal) == (draft.event, draft.principal):
+        if leaf_bytes(draft.event_id, known.time, draft.principal, draft.event) == known.leaf():
             return Receipt(draft.event_id, known.seq, repeated=True)
         what = f"{draft.event.kind} with event id {draft.event_id}"
         error = IdempotencyConflict(what, f"entry {known.seq} has that id and another body")

@@ -155,8 +155,18 @@ class Log(LogReader):
         """Read a ledger, beside its living writer or without one. Raises ``LedgerUnavailable``."""
         return LogReader(Database.open_for_reading(url, lock_timeout))
 
-    def append(self, drafts: Sequence[Draft]) -> list[Entry]:
+    def next_time(self) -> datetime:
+        """The time an append would give its entries now: the clock's, or the last entry's if that is later."""
+        now = self._clock()
+        if now.tzinfo is None:
+            raise ValueError(f"the ledger's clock must give a zone; got {now.isoformat()}")
+        return max(now.astimezone(UTC), self._last_time)
+
+    def append(self, drafts: Sequence[Draft], *, at: datetime | None = None) -> list[Entry]:
         """Record the drafts in order, all or none, and return the entry of each after COMMIT.
+
+        ``at`` is a time that ``next_time`` gave since the last append, for a caller that folds before it
+        writes; by default the entries get that of now.
 
         A draft whose id is recorded already, or repeated in the batch, with the same event and principal
         gets the first entry and is not written again. Raises ``IdempotencyConflict`` when the body differs
@@ -165,7 +175,7 @@ class Log(LogReader):
         """
         with self._turn:
             self._settle_doubt()
-            time, grown = self._next_time(), self._frontier.copy()
+            time, grown = max(at or self.next_time(), self._last_time), self._frontier.copy()
             try:
                 with self._database.writing() as connection:
                     self._check_tail(connection)
@@ -208,12 +218,6 @@ class Log(LogReader):
             found, self._frontier = self._frontier.size, before
             raise LedgerHeld(self._database.url, f"holds {found} entries that are not all of this writer")
         self._doubt = None
-
-    def _next_time(self) -> datetime:
-        now = self._clock()
-        if now.tzinfo is None:
-            raise ValueError(f"the ledger's clock must give a zone; got {now.isoformat()}")
-        return max(now.astimezone(UTC), self._last_time)
 
     def _check_tail(self, connection: Connection) -> None:
         last = connection.execute(select(func.max(ENTRIES.c.seq))).scalar()

@@ -137,7 +137,7 @@ class Monitor:
             for key, output in zip(decisions.keys, decisions.outputs, strict=True):
                 watch.waiting.beside(key, decisions.version, output, step)
             return
-        decisions = decisions.without(watch.waiting)
+        decisions = decisions.without(watch.waiting.holds)
         for key, output in zip(decisions.keys, decisions.outputs, strict=True):
             watch.waiting.served(key, decisions.version, output)
         if decisions.keys and watch.features is not None and decisions.version == watch.version:

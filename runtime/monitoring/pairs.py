@@ -39,7 +39,7 @@ class WaitingRows:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __contains__(self, key: RowKey) -> bool:
+    def holds(self, key: RowKey) -> bool:
         """Whether the row was served and still waits for its outcome."""
         return key in self._rows
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,9 +34,9 @@ class DecisionRows:
         found[schema.outputs[0].name] = np.asarray(self.outputs)
         return {name: found[name] for name in wanted if name in found}
 
-    def without(self, known: Container[tuple[str, int]]) -> DecisionRows:
-        """The rows whose keys are not known yet: a request that was sent again is counted once."""
-        fresh = [index for index, key in enumerate(self.keys) if key not in known]
+    def without(self, known: Callable[[tuple[str, int]], bool]) -> DecisionRows:
+        """The rows whose keys are not known: a request that was sent again is counted once."""
+        fresh = [index for index, key in enumerate(self.keys) if not known(key)]
         if len(fresh) == len(self.keys):
             return self
         return replace(

@@ -80,12 +80,10 @@ def days(spec: Spec, frame: pd.DataFrame, models: set[str], step: timedelta = ti
     rows = rows[rows["_model"].isin(models)].sort_values([spec.data.time], kind="stable")
     if rows.empty:
         return
-    parts: dict[datetime, list[tuple[str, pd.DataFrame]]] = {}
-    for (at, name), part in rows.groupby(["_step", "_model"], sort=True):
-        parts.setdefault(at, []).append((name, part))
+    parts = {pd.Timestamp(str(at)): part for at, part in rows.groupby("_step", sort=True)}
     due: dict[datetime, list[Request]] = {}
     for start in pd.date_range(min(parts), max(parts) + spec.monitor.outcomes_after, freq=step):
-        today = parts.get(start, [])
+        today = [(str(name), part) for name, part in parts[start].groupby("_model")] if start in parts else []
         for name, part in today:
             later = (start + spec.monitor.outcomes_after).floor(step)
             due.setdefault(later, []).append(_outcomes(spec, name, start, part))
