@@ -245,7 +245,7 @@ def _absent(method: str, path: str, rest: list[str]) -> Reply:
             raise _Unsupported(f"{method} {path}")
         case ["models", _, "config" | "stats" | "generate" | "generate_stream" | "trace", *_]:
             raise _Unsupported(f"{method} {path}")
-        case ["models", "stats"] | ["repository", "models", *_] | ["models", _, "versions", _, "config" | "stats"]:
+        case ["repository", "models", *_] | ["models", _, "versions", _, "config" | "stats"]:
             raise _Unsupported(f"{method} {path}")
     return Reply(problem(404, f"nothing is at {method} {path}"), 404, _PROBLEM)
 

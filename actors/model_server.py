@@ -1,0 +1,204 @@
+"""The Serve deployment of a pool: wires pool, capture and long poll together and hands HTTP to ``runtime.serving``.
+
+Serve calls the plain ASGI application in the replica's own event loop (throughput-optimised mode, HAProxy in front):
+no FastAPI, no routing table, no access log. A replica is ready when it has applied its first routes, or after
+``FIRST_ROUTES_WITHIN``, so that a governor that is away does not keep a restarted replica out for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import serve
+from ray.actor import ActorHandle
+from ray.exceptions import GetTimeoutError, RayError
+from ray.serve import Application as ServeApplication
+
+from actors.names import GOVERNOR, NAMESPACE, pool_app
+from runtime.domain.entry import Draft
+from runtime.domain.routes import Routes, Servable
+from runtime.flavors import load
+from runtime.ledger.signing import check_grant
+from runtime.serving.capture import Capture, CaptureLimits
+from runtime.serving.follower import PRINCIPAL, Follower, GovernorAway, Refusals
+from runtime.serving.http import Application, Service
+from runtime.serving.pool import Pool
+from runtime.settings import Settings
+from runtime.storage.objects import ObjectStore
+
+_log = logging.getLogger(__name__)
+
+FIRST_ROUTES_WITHIN = timedelta(seconds=20)
+_GOVERNOR_ANSWERS_WITHIN_S = 30.0
+_REPLICA_CPUS = 0.1
+"""What a replica reserves, so that training finds its CPUs; what it uses is bounded by its one event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """What a replica must know; plain values, since they travel."""
+
+    pool: str
+    public_key: str
+    store: str
+    wal: str
+    environment: str = "prod"
+    governor: str = GOVERNOR
+    namespace: str = NAMESPACE
+    seal_seconds: float = 5.0
+
+
+class RemoteGovernor:
+    """The governor as a replica reaches it: by name, found again after it was away."""
+
+    def __init__(self, options: ServerOptions, replica: str) -> None:
+        self._options, self._replica = options, replica
+        self._found: ActorHandle[Any] | None = None
+
+    async def routes(self, size: int, flush: int) -> Routes:
+        """One long poll. Raises ``GovernorAway``."""
+        governor = await asyncio.to_thread(self._find)
+        try:
+            answer: Awaitable[Routes] = governor.routes.remote(self._options.pool, self._replica, size, flush)
+            return await asyncio.wait_for(answer, _GOVERNOR_ANSWERS_WITHIN_S)
+        except (RayError, TimeoutError) as error:
+            raise self._away(error) from error
+
+    async def record(self, drafts: list[Draft]) -> None:
+        """Drafts in the ledger. Raises ``GovernorAway``, or the error that refused one."""
+        await asyncio.to_thread(self.publish, drafts)
+
+    def publish(self, drafts: list[Draft]) -> None:
+        """As ``record``, for threads."""
+        governor = self._find()
+        try:
+            answers: list[object] = ray.get(governor.record.remote(drafts), timeout=_GOVERNOR_ANSWERS_WITHIN_S)
+        except (RayError, GetTimeoutError) as error:
+            raise self._away(error) from error
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+
+    def _find(self) -> ActorHandle[Any]:
+        if self._found is None:
+            try:
+                self._found = ray.get_actor(self._options.governor, namespace=self._options.namespace)
+            except (ValueError, RayError) as error:
+                raise self._away(error) from error
+        return self._found
+
+    def _away(self, error: Exception) -> GovernorAway:
+        self._found = None
+        return GovernorAway(f"{type(error).__name__}: {error}")
+
+
+class ModelServer:
+    """One replica. Its constructor returns when it may take traffic."""
+
+    async def __init__(self, options: ServerOptions) -> None:  # type: ignore[misc]  # Serve awaits it
+        replica = serve.get_replica_context().replica_id.unique_id
+        governor = RemoteGovernor(options, replica)
+        refusals = Refusals()
+        store = await asyncio.to_thread(ObjectStore.open, options.store)
+        self._capture = await asyncio.to_thread(_capture, options, replica, store, governor)
+        pool = Pool(
+            replica,
+            check=_checker(options),
+            fetch=store.get,
+            load=load,
+            on_refused=refusals.add,
+            clock=_now,
+        )
+        self._applied = asyncio.Event()
+        service = Service(pool, self._capture, _now, self._applied.is_set, version("fleetward"))
+        self._application = Application(service, on_shutdown=self._close)
+        follower = Follower(pool, governor, self._capture, refusals)
+        self._following = asyncio.create_task(follower.run(self._applied))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._applied.wait(), FIRST_ROUTES_WITHIN.total_seconds())
+
+    def __serve_build_asgi_app__(self) -> Callable[..., Awaitable[None]]:
+        """What Serve mounts, asked for after the constructor."""
+        return self._application
+
+    async def _close(self) -> None:
+        self._following.cancel()
+        with contextlib.suppress(Exception):  # what cannot be sealed now lies in the directory and is adopted
+            await asyncio.to_thread(self._capture.close)
+
+
+def _capture(options: ServerOptions, replica: str, store: ObjectStore, governor: RemoteGovernor) -> Capture:
+    directory = Path(options.wal)
+    directory.mkdir(parents=True, exist_ok=True)
+    limits = CaptureLimits(every=timedelta(seconds=options.seal_seconds))
+    capture = Capture(replica, directory, store, governor.publish, principal=PRINCIPAL, limits=limits)
+    capture.start()
+    return capture
+
+
+def _checker(options: ServerOptions) -> Callable[[Servable, str], None]:
+    def check(servable: Servable, model: str) -> None:
+        grant = servable.signed.grant
+        check_grant(
+            servable.signed,
+            options.public_key,
+            model=model,
+            version=grant.version,
+            artifact=grant.artifact,
+            environment=options.environment,
+            pool=options.pool,
+            now=_now(),
+        )
+
+    return check
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def model_server_app(options: ServerOptions, replicas: int) -> ServeApplication:
+    """The Serve application of a pool."""
+    deploy = serve.deployment(
+        name="ModelServer",
+        num_replicas=replicas,
+        max_ongoing_requests=100,
+        graceful_shutdown_wait_loop_s=0.2,
+        graceful_shutdown_timeout_s=5.0,
+        health_check_period_s=2.0,
+        ray_actor_options={"num_cpus": _REPLICA_CPUS},
+        logging_config={"enable_access_log": False},
+    )
+    application: ServeApplication = deploy(serve.ingress()(ModelServer)).bind(options)
+    return application
+
+
+def start_serve(host: str, port: int) -> None:
+    """Serve's own processes on this cluster, if they are not there yet; replicas listen on the same host."""
+    serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port})
+
+
+def deploy_pool(settings: Settings, *, pool: str, public_key: str) -> str:
+    """The pool's replicas, ready when this returns; where they are reached. Safe to repeat."""
+    host = os.environ.get("FLEETWARD_SERVE_HOST", "127.0.0.1")
+    port = int(os.environ.get("FLEETWARD_SERVE_PORT", "8000"))
+    start_serve(host, port)
+    options = ServerOptions(
+        pool=pool,
+        public_key=public_key,
+        store=settings.store,
+        wal=str(settings.wal),
+        seal_seconds=settings.seal_seconds,
+    )
+    serve.run(model_server_app(options, settings.replicas), name=pool_app(pool), route_prefix="/")
+    return f"http://{host}:{port}"
