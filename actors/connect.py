@@ -38,6 +38,16 @@ def dashboard_url() -> str:
     return f"http://{context.dashboard_url}"
 
 
+def serve_url(settings: Settings) -> str:
+    """Where the fleet answers: the local cluster's Serve, else the address in the environment."""
+    cluster = LocalCluster.load(settings.home)
+    if cluster is not None:
+        return cluster.serve_url
+    return (
+        f"http://{os.environ.get('FLEETWARD_SERVE_HOST', '127.0.0.1')}:{os.environ.get('FLEETWARD_SERVE_PORT', '8000')}"
+    )
+
+
 def governor() -> ActorProxy[Governor]:
     """The governor. Raises ``SettingsError`` when Fleetward is not up on this cluster."""
     return _actor(GOVERNOR)

@@ -1,0 +1,32 @@
+"""How a job records what it did: idempotent by job and subject, refused loudly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from actors.connect import governor
+from actors.quiescence import ask
+from runtime.domain.entry import Draft
+from runtime.domain.errors import FleetwardError
+from runtime.domain.events import Event
+from runtime.domain.ids import derived_id
+from runtime.governance.writer import Receipt
+
+
+def record(events: Iterable[Event], principal: str, *key: object) -> list[Receipt]:
+    """Records the events in one command; ``key`` and an event's kind, model and partition make its idempotency key.
+
+    Raises the first refusal; the events that were not refused stand.
+    """
+    drafts = [Draft(event, principal, derived_id(event.kind, *key, *_subject(event))) for event in events]
+    if not drafts:
+        return []
+    answers = ask(governor().record.remote, drafts)
+    for answer in answers:
+        if isinstance(answer, FleetwardError):
+            raise answer
+    return [answer for answer in answers if isinstance(answer, Receipt)]
+
+
+def _subject(event: Event) -> list[object]:
+    return [str(getattr(event, name)) for name in ("model", "version", "partition") if hasattr(event, name)]

@@ -1,0 +1,1 @@
+"""Entry points: they read settings, wire, call and exit."""

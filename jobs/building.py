@@ -1,0 +1,107 @@
+"""What training jobs share: a spec applied, its data prepared, versions built, each recorded as it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from actors.connect import governor
+from actors.quiescence import ask
+from actors.recording import record
+from runtime.domain.events import SpecApplied, TrainingFailed
+from runtime.domain.ids import derived_id
+from runtime.domain.spec import Spec
+from runtime.domain.state import BatchState, ModelState
+from runtime.pipeline.prepare import PreparedDataset, prepare
+from runtime.pipeline.retrain import Batch, Built, Champion, build_challengers, build_versions
+from runtime.pipeline.sample import sample
+from runtime.pipeline.search import Progress, check_search
+from runtime.settings import Settings
+from runtime.storage.objects import ObjectStore
+
+RETRAIN = "job:retrain"
+
+
+def declare(spec: Spec, settings: Settings, *, as_of: datetime, count: int | None) -> PreparedDataset:
+    """Applies the spec, prepares its data before ``as_of``, and declares a model for each usable partition."""
+    check_search(spec)
+    applied = SpecApplied(name=spec.name, digest=spec.digest, spec=spec.as_document())
+    record([applied], settings.principal, spec.digest)
+    models = None if count is None else sample(spec, count)
+    dataset = prepare(spec, store=ObjectStore.open(settings.store), as_of=as_of, models=models)
+    record(dataset.events, settings.principal, spec.digest, dataset.digest)
+    return dataset
+
+
+def train(
+    spec: Spec, dataset: PreparedDataset, settings: Settings, *, as_of: datetime, on_progress: Progress | None = None
+) -> tuple[int, list[TrainingFailed]]:
+    """Builds a version of every partition; how many were registered, and the models that failed.
+
+    Training the same data under the same spec again changes nothing: its versions are there already.
+    """
+    batch_id = derived_id("train", spec.digest, dataset.digest)
+    known = {model.name: model for model in ask(governor().models.remote)}
+    done = {name for name, model in known.items() if _built_in(model, batch_id)}
+    open_ = tuple(partition for partition in dataset.partitions if partition.model not in done)
+    batch = Batch(batch_id, as_of, versions={p.model: known[p.model].next_version for p in open_})
+    if not open_:
+        return len(done), []
+    built = build_versions(
+        spec,
+        PreparedDataset(spec.name, dataset.digest, dataset.layout, open_, ()),
+        batch,
+        store=ObjectStore.open(settings.store),
+        on_progress=on_progress,
+    )
+    registered, failed = _record_all(built, settings.principal, batch_id)
+    return registered + len(done), failed
+
+
+def retrain(batch: BatchState, settings: Settings) -> tuple[int, list[TrainingFailed]]:
+    """Builds a challenger for every model of the batch that has none of it yet."""
+    models = [model for model in ask(governor().models.remote) if model.name in batch.models]
+    spec = ask(governor().specs.remote)[batch.spec]
+    open_ = [model for model in models if model.serving is not None and not _built_in(model, batch.batch)]
+    if not open_:
+        return 0, []
+    work = Batch(
+        batch.batch,
+        batch.as_of,
+        versions={model.name: model.next_version for model in open_},
+        champions={model.name: _champion(model) for model in open_},
+    )
+    dataset, built = build_challengers(spec, work, store=ObjectStore.open(settings.store))
+    skipped = [
+        TrainingFailed(model=model.name, batch=batch.batch, reason=skip.reason)
+        for skip in dataset.skipped
+        for model in open_
+        if model.partition == skip.partition
+    ]
+    record(skipped, RETRAIN, batch.batch)
+    registered, failed = _record_all(built, RETRAIN, batch.batch)
+    return registered, [*skipped, *failed]
+
+
+def _record_all(built: Iterable[Built], principal: str, batch: str) -> tuple[int, list[TrainingFailed]]:
+    """Records each version as soon as it is built: what is done stays done if this job dies."""
+    registered, failed = 0, []
+    for each in built:
+        if isinstance(each, TrainingFailed):
+            failed.append(each)
+            record([each], principal, batch)
+        else:
+            registered += 1
+            record(each.events, principal, batch)
+    return registered, failed
+
+
+def _built_in(model: ModelState, batch: str) -> bool:
+    return any(version.registered.batch == batch for version in model.versions.values())
+
+
+def _champion(model: ModelState) -> Champion:
+    version = model.serving
+    if version is None:
+        raise ValueError(f"{model.name} has no champion")
+    return Champion(version.number, version.registered.artifact, version.registered.parameters)

@@ -1,0 +1,37 @@
+"""Applies a spec and prepares its data: what would be trained, and which partitions cannot be, and why.
+
+python -m jobs.prepare --spec examples/flights/spec.yaml --as-of 2013-03-01 [--sample 24]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Reads, checks, splits and stores the data; declares the models."""
+    from jobs.arguments import add_data_arguments
+
+    parser = argparse.ArgumentParser(prog="jobs.prepare", description=__doc__)
+    add_data_arguments(parser)
+    options = parser.parse_args(argv)
+
+    from actors.connect import connect
+    from jobs.building import declare
+    from runtime.domain.load import load_spec
+    from runtime.settings import Settings
+
+    settings = Settings.from_environment()
+    spec = load_spec(options.spec)
+    connect(settings)
+    dataset = declare(spec, settings, as_of=options.as_of, count=options.sample)
+    for skipped in dataset.skipped:
+        print(f"skipped {'-'.join(skipped.partition.values())}: {skipped.reason}")
+    print(f"{dataset.rows} rows in {len(dataset.partitions)} models, {len(dataset.skipped)} skipped: {dataset.digest}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

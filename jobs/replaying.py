@@ -1,0 +1,28 @@
+"""A replay with the fleet catching up after each day."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from actors.connect import governor
+from actors.quiescence import ask, settle
+from jobs.progress import Report
+from runtime.domain.spec import Spec
+from runtime.pipeline.prepare import load_source
+from runtime.pipeline.replay import Replay, Tally, days
+
+
+def replay(spec: Spec, url: str, since: datetime, until: datetime, *, on_progress: Report | None = None) -> Tally:
+    """Replays ``since <= time < until`` to the models that serve; what was sent and answered."""
+    settle(spec.serving.pool)
+    frame = load_source(spec)
+    frame = frame[(frame[spec.data.time] >= since) & (frame[spec.data.time] < until)]
+    serving = {model.name for model in ask(governor().models.remote) if model.champion is not None}
+    sender, tally = Replay(url), Tally()
+    planned = list(days(spec, frame, serving))
+    for done, day in enumerate(planned, start=1):
+        tally += sender.send(day)
+        settle(spec.serving.pool, day.end)
+        if on_progress is not None:
+            on_progress(done, len(planned), "days replayed")
+    return tally

@@ -1,0 +1,38 @@
+"""Builds the challengers of one retraining batch that the operator started.
+
+python -m jobs.retrain --batch BATCH
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Trains, tests, packages and registers one challenger a model; a model that fails does not stop the rest."""
+    parser = argparse.ArgumentParser(prog="jobs.retrain", description=__doc__)
+    parser.add_argument("--batch", required=True, help="the batch's id in the ledger")
+    options = parser.parse_args(argv)
+
+    from actors.connect import connect, governor
+    from actors.quiescence import ask
+    from jobs.building import retrain
+    from runtime.settings import Settings
+
+    settings = Settings.from_environment()
+    connect(settings)
+    batch = ask(governor().batch.remote, options.batch)
+    if batch is None:
+        print(f"no batch {options.batch} was started", file=sys.stderr)
+        return 1
+    registered, failed = retrain(batch, settings)
+    for failure in failed:
+        print(f"failed {failure.model}: {failure.reason}")
+    print(f"{registered} challengers registered, {len(failed)} failed")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
