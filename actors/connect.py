@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -29,12 +30,12 @@ def connect(settings: Settings) -> None:
         if cluster is None:
             raise SettingsError("FLEETWARD_HOME", str(settings.home), "a cluster that is up; start one: fleetward up")
         os.environ.update(cluster.environment())
-    ray.init(address="auto", namespace=NAMESPACE, log_to_driver=False, logging_level="warning")
+    ray.init(address="auto", namespace=NAMESPACE, log_to_driver=False, logging_level=logging.WARNING)
 
 
 def dashboard_url() -> str:
     """Where the connected cluster takes jobs."""
-    context = ray.init(address="auto", namespace=NAMESPACE, ignore_reinit_error=True, logging_level="error")
+    context = ray.init(address="auto", namespace=NAMESPACE, ignore_reinit_error=True, logging_level=logging.ERROR)
     return f"http://{context.dashboard_url}"
 
 

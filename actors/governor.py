@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import ray
+
 from runtime.domain.base import Document
 from runtime.domain.entry import Draft, Entry
 from runtime.domain.events import GovernorStarted
@@ -78,6 +80,7 @@ class Governor:
 
     # --- writing -----------------------------------------------------------------------------------
 
+    @ray.method
     async def record(self, drafts: list[Draft]) -> list[Answer]:
         """Receipts of the drafts, or the errors that refused them, once they are durable."""
         answers = await self._commits.submit(list(drafts))
@@ -86,11 +89,13 @@ class Governor:
 
     # --- following ---------------------------------------------------------------------------------
 
+    @ray.method
     async def entries(self, since: int, limit: int = 1000) -> list[Entry]:
         """Entries from index ``since`` on; waits for the first new one, at most ``POLL_SECONDS``."""
         await self._until(lambda: self._writer.state.size > since)
         return await asyncio.to_thread(lambda: list(self._log.entries(since, limit)))
 
+    @ray.method
     async def routes(self, pool: str, replica: str, size: int, flush: int) -> Routes:
         """Routes that changed after ``size``; says at the same time what the replica has applied and flushed."""
         self._followers[replica] = _Follower(pool, size, flush, time.monotonic())
@@ -101,6 +106,7 @@ class Governor:
         with self._writer.lock:
             return routes_after(self._writer.state, pool, size, self._flush)
 
+    @ray.method
     async def flush(self, pool: str) -> int:
         """Every live replica seals what it captured; the ledger size after which all of it is recorded."""
         self._flush = max(self._flush + 1, time.time_ns())
@@ -110,6 +116,7 @@ class Governor:
             await self._until(lambda: all(each.flush >= wanted for each in self._live(pool)))
         return self._writer.state.size
 
+    @ray.method
     async def routes_applied(self, pool: str) -> bool:
         """Waits until every live replica of the pool follows the present routes."""
         while any(self._changed_after(pool, each.size) for each in self._live(pool)):
@@ -145,6 +152,7 @@ class Governor:
 
     # --- reading -----------------------------------------------------------------------------------
 
+    @ray.method
     async def summary(self) -> Summary:
         """Counts over the fleet, and the head of the ledger."""
         with self._writer.lock:
@@ -163,40 +171,48 @@ class Governor:
                 pid=os.getpid(),
             )
 
+    @ray.method
     async def size(self) -> int:
         """Entries in the ledger."""
         return self._writer.state.size
 
+    @ray.method
     async def models(self) -> list[ModelState]:
         """All models, by name."""
         with self._writer.lock:
             return sorted(self._writer.state.models.values(), key=lambda model: model.name)
 
+    @ray.method
     async def model(self, name: str) -> ModelState:
         """Raises ``UnknownModel``."""
         with self._writer.lock:
             return self._writer.state.model(name)
 
+    @ray.method
     async def specs(self) -> dict[str, Spec]:
         """Applied specs by name."""
         with self._writer.lock:
             return dict(self._writer.state.specs)
 
+    @ray.method
     async def findings(self) -> list[FindingState]:
         """All findings, oldest first."""
         with self._writer.lock:
             return list(self._writer.state.findings.values())
 
+    @ray.method
     async def batch(self, batch: str) -> BatchState | None:
         """One retraining batch."""
         with self._writer.lock:
             return self._writer.state.batches.get(batch)
 
+    @ray.method
     async def totals(self) -> Totals:
         """Counts of what was recorded."""
         with self._writer.lock:
             return self._writer.state.totals
 
+    @ray.method
     async def skipped(self) -> dict[tuple[str, tuple[str, ...]], str]:
         """Partitions that are no models, and why."""
         with self._writer.lock:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
+import ray
+
 from actors.follower import RETRY_SECONDS, GovernorClient
 from runtime.domain.entry import Draft, Entry
 from runtime.domain.errors import IntegrityError
@@ -28,6 +30,7 @@ class Monitor:
         self._progress = asyncio.Condition()
         self._task = asyncio.create_task(self._follow())
 
+    @ray.method
     async def caught_up(self, size: int) -> int:
         """Waits until all before entry ``size`` is taken in and what it led to is recorded; entries done."""
         async with self._progress:

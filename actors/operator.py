@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
+import ray
+
 from actors.follower import GovernorClient
 from actors.names import RETRAIN_JOB
 from runtime.domain.entry import Draft
@@ -38,6 +40,7 @@ class Operator:
         self._governor = GovernorClient()
         self._task = asyncio.create_task(self._follow())
 
+    @ray.method
     async def settled(self, size: int) -> int:
         """Waits until nothing is left to do as of at least ``size`` entries: no move, no running job."""
         async with self._progress:
