@@ -49,9 +49,7 @@ class Encoding(Document):
             if len(values) != rows:
                 raise SchemaMismatch(name, f"{len(values)} rows", f"{rows} rows, as in {self.columns[0]!r}")
             codes = self._codes.get(name)
-            matrix[:, position] = (
-                values if codes is None else [codes.get(value, math.nan) for value in values.tolist()]
-            )
+            matrix[:, position] = values if codes is None else [codes.get(value, math.nan) for value in values.tolist()]
         return matrix
 
     @cached_property

@@ -105,7 +105,9 @@ def load(manifest: Manifest, model: bytes) -> SklearnPredictor:
     check_trees(estimator)
     found = getattr(estimator, "n_features_in_", None)
     if found != len(manifest.encoding.columns):
-        raise ArtifactInvalid(f"its estimator takes {found} columns, its encoding gives {len(manifest.encoding.columns)}")
+        raise ArtifactInvalid(
+            f"its estimator takes {found} columns, its encoding gives {len(manifest.encoding.columns)}"
+        )
     return SklearnPredictor(estimator, manifest.model_schema, manifest.encoding)
 
 

@@ -1,0 +1,110 @@
+"""What must hold of a dataset and of each partition before anything is trained on it. Pure, and free of Ray."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from runtime.domain.errors import DataError, MissingColumn, TooFewRows, UnusableTarget
+from runtime.domain.schema import Field, FieldKind
+from runtime.domain.spec import SliceGate, Spec
+from runtime.pipeline.rows import PREDICTION, Layout, numbers
+
+
+def layout_of(spec: Spec, found: pa.Schema) -> Layout:
+    """The columns the spec needs. Raises ``MissingColumn``, and ``DataError`` for a type that cannot be used."""
+    slices = tuple(dict.fromkeys(gate.slice for gate in spec.gates if isinstance(gate, SliceGate)))
+    data = spec.data
+    for column in (data.time, data.target, *spec.group_columns, *data.features, *slices):
+        if column not in found.names:
+            raise MissingColumn(data.source, column, tuple(found.names))
+    if PREDICTION in data.features:
+        raise DataError(data.source, f"a feature cannot be named {PREDICTION!r}: it is the name of the output")
+    check_time(data.source, found.field(data.time))
+    check_target(data.source, found.field(data.target))
+    features = tuple(Field(name=name, kind=kind_of(data.source, found.field(name))) for name in data.features)
+    return Layout(data.time, data.target, spec.group_columns, features, slices)
+
+
+def kind_of(source: str, field: pa.Field) -> FieldKind:
+    """A number or a text. Raises ``DataError`` for any other type."""
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+        return FieldKind.NUMBER
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return FieldKind.TEXT
+    if pa.types.is_null(kind):  # nothing but missing values: the partition check will name it
+        return FieldKind.NUMBER
+    raise DataError(source, f"feature {field.name!r} is of type {field.type}; expected numbers or text")
+
+
+def check_time(source: str, field: pa.Field) -> None:
+    """Raises ``DataError`` unless it is a timestamp with a zone."""
+    if not pa.types.is_timestamp(field.type):
+        raise DataError(source, f"time column {field.name!r} is of type {field.type}; expected timestamps")
+    if field.type.tz is None:
+        raise DataError(source, f"time column {field.name!r} has no time zone, so its moments are not known")
+
+
+def check_target(source: str, field: pa.Field) -> None:
+    """Raises ``DataError`` unless it holds numbers."""
+    if kind_of(source, field) is not FieldKind.NUMBER:
+        raise DataError(source, f"target {field.name!r} is of type {field.type}; expected numbers")
+
+
+def canonical(table: pa.Table, layout: Layout) -> pa.Table:
+    """The layout's columns in canonical types, rows sorted by time, then by every other column.
+
+    NaN becomes null. Raises ``DataError`` if a value does not fit its column.
+    """
+    columns = {}
+    for name, kind in layout.types.items():
+        try:
+            column = table[name].cast(kind, safe=not pa.types.is_floating(kind))
+        except pa.ArrowInvalid as error:
+            raise DataError(name, str(error)) from error
+        columns[name] = pc.if_else(pc.is_nan(column), None, column) if pa.types.is_floating(kind) else column
+    ordered = pa.table(columns)
+    if ordered[layout.time].null_count:
+        raise DataError(layout.time, f"time is missing in {ordered[layout.time].null_count} rows")
+    order = pc.sort_indices(ordered, sort_keys=[(name, "ascending") for name in layout.types])
+    return ordered.take(order).combine_chunks()
+
+
+def within(table: pa.Table, layout: Layout, *, since: datetime | None, until: datetime | None) -> pa.Table:
+    """Rows with ``since <= time < until``."""
+    time = table[layout.time]
+    if since is not None:
+        table = table.filter(pc.greater_equal(time, pa.scalar(since, type=time.type)))
+        time = table[layout.time]
+    if until is not None:
+        table = table.filter(pc.less(time, pa.scalar(until, type=time.type)))
+    return table
+
+
+def check_features(where: str, known: pa.Table, layout: Layout) -> None:
+    """Raises ``DataError`` if a feature holds nothing in any row, or an infinite number in some."""
+    for field in layout.features:
+        column = known[field.name]
+        if len(column) and column.null_count == len(column):
+            raise DataError(where, f"feature {field.name!r} is missing in all {len(column)} rows")
+        if field.kind is FieldKind.NUMBER and (bad := int(np.isinf(numbers(column)).sum())):
+            raise DataError(where, f"feature {field.name!r} is infinite in {bad} of {len(column)} rows")
+
+
+def check_values(where: str, window: pa.Table, layout: Layout) -> None:
+    """Raises ``UnusableTarget`` if a target of the window is missing or infinite, ``TooFewRows`` without rows."""
+    if not len(window):
+        raise TooFewRows(where, 0, 1)
+    bad = int((~np.isfinite(numbers(window[layout.target]))).sum())
+    if bad:
+        raise UnusableTarget(where, layout.target, bad, len(window))
+
+
+def check_rows(where: str, rows: int, min_rows: int) -> None:
+    """Raises ``TooFewRows``."""
+    if rows < min_rows:
+        raise TooFewRows(where, rows, min_rows)

@@ -1,0 +1,83 @@
+"""A trained model against its spec's gates, from its stored bytes on: what is judged is what will be served."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from runtime.domain.reports import EvaluationReport
+from runtime.domain.spec import ChampionGate, Spec
+from runtime.flavors import Predictor, load
+from runtime.pipeline.gates import Evidence, compare, judge
+from runtime.pipeline.train import TrainedModel, measure
+
+LATENCY_CALLS = 200
+_WARM_UP = 10
+
+
+def evaluate(spec: Spec, trained: TrainedModel, champion: Predictor | None) -> EvaluationReport:
+    """Every gate of the spec on the holdout. A spec has at least one gate; a report without any never passes.
+
+    The champion is asked about the same rows. If it was trained after some of them (it was promoted within the
+    holdout), it has the advantage of having seen them: the comparison then errs on the side of keeping it.
+    """
+    evidence = gather(trained, champion)
+    rng = np.random.default_rng(spec.train.seed)
+    gates = tuple(judge(gate, evidence, rng) for gate in spec.gates)
+    comparison = None
+    if evidence.champion_errors is not None:
+        wanted = [gate for gate in spec.gates if isinstance(gate, ChampionGate)]
+        gate = wanted[0] if wanted else ChampionGate(better_than="champion")
+        comparison = compare(evidence.errors, evidence.champion_errors, gate, np.random.default_rng(spec.train.seed))
+    held = trained.holdout.rows
+    return EvaluationReport(
+        metrics=metrics(spec, trained, evidence),
+        rows=len(held),
+        first_time=held.first_time,
+        last_time=held.last_time,
+        comparison=comparison,
+        gates=gates,
+    )
+
+
+def gather(trained: TrainedModel, champion: Predictor | None) -> Evidence:
+    """Measures what the gates ask for, in this process."""
+    held = trained.holdout.rows
+    stored = load(trained.artifact)
+    difference = np.abs(stored.predict(held.columns) - trained.predictor.predict(held.columns))
+    return Evidence(
+        errors=trained.holdout.predictions - held.target,
+        baseline_errors=trained.holdout.naive - held.target,
+        champion_errors=None if champion is None else champion.predict(held.columns) - held.target,
+        slices=held.slices,
+        latency_ms_p99=latency_ms_p99(stored, trained),
+        artifact_bytes=len(trained.artifact),
+        round_trip_difference=float(difference.max()),
+    )
+
+
+def latency_ms_p99(predictor: Predictor, trained: TrainedModel) -> float:
+    """99th percentile of one-row predictions, in milliseconds, over rows of the holdout in turn."""
+    held = trained.holdout.rows
+    taken = []
+    for call in range(_WARM_UP + LATENCY_CALLS):
+        row = held.part(call % len(held), call % len(held) + 1).columns
+        start = time.perf_counter_ns()
+        predictor.predict(row)
+        taken.append(time.perf_counter_ns() - start)
+    return float(np.percentile(taken[_WARM_UP:], 99)) / 1e6
+
+
+def metrics(spec: Spec, trained: TrainedModel, evidence: Evidence) -> dict[str, float]:
+    """By name: on the holdout, of the training median for comparison, and in cross-validation."""
+    return {
+        "mae": measure("mae", evidence.errors),
+        "rmse": measure("rmse", evidence.errors),
+        "bias": float(evidence.errors.mean()),
+        "baseline_mae": measure("mae", evidence.baseline_errors),
+        "baseline_rmse": measure("rmse", evidence.baseline_errors),
+        f"cross_validation_{spec.train.metric}": trained.candidate.score,
+        "latency_ms_p99": evidence.latency_ms_p99,
+        "artifact_bytes": float(evidence.artifact_bytes),
+    }

@@ -1,0 +1,187 @@
+"""Hyperparameter search for a whole fleet at once, with Ray Tune.
+
+One trial is one sample of the space, tried on every model of the fleet, so 171 models do not pay 171 times for
+starting trials. A trial reports its mean score to Tune, and each model's score and out-of-fold predictions beside
+it; afterwards every model takes the sample that was best for itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from runtime.domain.errors import FleetwardError
+from runtime.domain.schema import Schema
+from runtime.domain.spec import Spec
+from runtime.domain.terms import Distribution, SearchTerm
+from runtime.flavors import Floats
+from runtime.flavors.estimators import make_estimator
+from runtime.pipeline.rows import Rows
+from runtime.pipeline.threads import one_thread
+from runtime.pipeline.train import Candidate, Parameters, cross_validate, split
+
+Progress = Callable[[int, int, str], None]
+"""``on_progress(done, total, what)``."""
+
+_REPORTS = 10
+"""How often a trial says how far it is."""
+
+
+def constants(spec: Spec) -> dict[str, Any]:
+    """The parameters of a space that leaves nothing to choose."""
+    return {name: term.values[0] for name, term in spec.train.search.items() if not _is_open(term)}
+
+
+def needs_search(spec: Spec) -> bool:
+    """Whether the space has more than one point, and more than one is to be tried."""
+    return any(_is_open(term) for term in spec.train.search.values())
+
+
+def check_search(spec: Spec) -> None:
+    """Raises ``SpecError`` for an unknown estimator, or a parameter that it does not have."""
+    first = {name: term.values[0] if term.values else None for name, term in spec.train.search.items()}
+    make_estimator(spec.train.estimator, first, seed=spec.train.seed)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The best candidate of each model, and why a model has none."""
+
+    best: dict[str, Candidate]
+    failed: dict[str, str]
+
+
+def search(spec: Spec, schema: Schema, chunks: Sequence[Any], on_progress: Progress | None) -> Found:
+    """The best candidate of each model: every sample of the space was tried on all of them.
+
+    ``chunks`` are Ray references to lists of (model, rows). Samples depend on ``spec.train.seed`` alone.
+    """
+    best: dict[str, Candidate] = {}
+    failed: dict[str, str] = {}
+    for parameters, scores in _trials(spec, schema, chunks, on_progress):
+        for model, score in scores.items():
+            if isinstance(score, str):
+                failed.setdefault(model, score)
+            elif model not in best or score.value < best[model].score:
+                best[model] = Candidate(parameters, score.value, score.out_of_fold)
+    return Found(best, {model: reason for model, reason in failed.items() if model not in best})
+
+
+@dataclass(frozen=True, eq=False)
+class _Score:
+    value: float
+    out_of_fold: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class _Scores:
+    """What one trial says of each model: its score, or why it failed. No dict, since Tune would flatten it."""
+
+    value: dict[str, _Score | str]
+
+
+def _trials(
+    spec: Spec, schema: Schema, chunks: Sequence[Any], on_progress: Progress | None
+) -> list[tuple[dict[str, Any], dict[str, _Score | str]]]:
+    """Every sample in Tune's order with what it scored."""
+    import ray
+    from ray import tune
+    from ray.tune.search.basic_variant import BasicVariantGenerator
+
+    from runtime.pipeline.reports import TrialReports
+
+    cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
+    trainable = tune.with_parameters(_trial, spec=spec, schema=schema, chunks=list(chunks))
+    reports = TrialReports(on_progress, spec.train.trials)
+    with tempfile.TemporaryDirectory(prefix="fleetward-tune-") as folder, _quiet():
+        results = tune.Tuner(
+            tune.with_resources(trainable, {"cpu": 1}),
+            param_space={name: _domain(term) for name, term in spec.train.search.items()},
+            tune_config=tune.TuneConfig(
+                num_samples=spec.train.trials,
+                reuse_actors=True,
+                search_alg=BasicVariantGenerator(random_state=spec.train.seed, max_concurrent=cores),
+            ),
+            run_config=tune.RunConfig(
+                name="search",
+                storage_path=folder,
+                verbose=0,
+                callbacks=[reports],
+                failure_config=tune.FailureConfig(max_failures=1),
+            ),
+        ).fit()
+    if not reports.finished:
+        raise RuntimeError(f"every trial of the search failed; the first: {next(iter(results.errors), 'no error')}")
+    return [(_plain(config), metrics["scores"].value) for _, (config, metrics) in sorted(reports.finished.items())]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without loggers Tune warns that it finds no files of metrics; they came through ``TrialReports``."""
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the new output prints boxes at verbose=0 too
+    logger = logging.getLogger("ray.tune")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _trial(config: dict[str, Any], *, spec: Spec, schema: Schema, chunks: list[Any]) -> None:
+    """One sample on every model; runs in a Tune worker, on one core."""
+    import ray
+    from ray import tune
+
+    parts = [part for chunk in ray.get(chunks) for part in chunk]
+    step = max(1, len(parts) // _REPORTS)
+    scores: dict[str, _Score | str] = {}
+    with one_thread():
+        for number, (model, rows) in enumerate(parts, start=1):
+            scores[model] = _score(spec, schema, model, rows, _plain(config))
+            if number % step == 0 and number < len(parts):
+                tune.report({"models": number, "of": len(parts)})
+    values = [score.value for score in scores.values() if isinstance(score, _Score)]
+    mean = float(np.mean(values)) if values else float("inf")
+    tune.report({"models": len(parts), "of": len(parts), "mean": mean, "scores": _Scores(scores)})
+
+
+def _score(spec: Spec, schema: Schema, model: str, rows: Rows, parameters: Parameters) -> _Score | str:
+    """A model that fails on this sample says why: its own failure, not the trial's."""
+    try:
+        candidate = cross_validate(spec, schema, rows.part(0, split(model, rows, spec)), parameters)
+    except Exception as error:  # noqa: BLE001 - whatever one model raises, the others of the trial go on
+        return str(error) if isinstance(error, FleetwardError) else f"{type(error).__name__}: {error}"
+    return _Score(candidate.score, candidate.out_of_fold)
+
+
+def _is_open(term: SearchTerm) -> bool:
+    return term.bounds is not None or len(term.values) > 1
+
+
+def _domain(term: SearchTerm) -> Any:
+    from ray import tune
+
+    if term.bounds is None:
+        return tune.choice(list(term.values)) if len(term.values) > 1 else term.values[0]
+    low, high = term.bounds
+    if term.distribution is Distribution.LOGUNIFORM:
+        return tune.loguniform(low, high)
+    if term.distribution is Distribution.RANDINT:
+        return tune.randint(int(low), int(high))
+    return tune.uniform(low, high)
+
+
+def _plain(config: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Python's own numbers, so that parameters can be written as JSON."""
+    return {
+        name: value.item() if isinstance(value, np.generic) else value for name, value in sorted((config or {}).items())
+    }

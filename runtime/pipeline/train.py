@@ -1,0 +1,163 @@
+"""One model trained on one partition: pure, seeded, the same for the same data, spec and parameters.
+
+    window    |--------- training ---------------------------|-- holdout --|      rows in order of time
+    fold 1    |--train--|-test-|
+    fold 2    |-----train------|-test-|
+    fold 3    |---------train---------|-test-|      tests: out-of-fold predictions
+    sibling   |------------------- fit ----------------------|   judge     |
+    final     |------------------------------ fit -------------------------|      if retrain.refit, else the sibling
+
+The holdout is never trained on before the gates have judged. With ``refit``, what is served is then fitted on all
+rows with the sibling's parameters: the gates' metrics are the sibling's, and stand for the final model on the
+usual ground that more and newer rows of the same kind do not make it worse. That is an assumption, not a
+measurement; the shadow and canary steps of a rollout are what measure the final model.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from runtime.domain.errors import TooFewRows
+from runtime.domain.schema import Schema
+from runtime.domain.spec import Spec
+from runtime.flavors import Encoding, Floats
+from runtime.flavors.estimators import make_estimator
+from runtime.flavors.sklearn import SklearnPredictor, dump
+from runtime.pipeline.rows import Rows
+
+Parameters = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """Parameters with what their cross-validation said: predictions [training rows], NaN before the first test."""
+
+    parameters: Parameters
+    score: float
+    out_of_fold: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Holdout:
+    """The newest rows, and what the sibling that never saw them predicted. ``naive`` is the training median."""
+
+    rows: Rows
+    predictions: Floats
+    naive: float
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """A model ready to be judged and packaged. ``window`` holds training and holdout rows."""
+
+    model: str
+    partition: dict[str, str]
+    window: Rows
+    candidate: Candidate
+    holdout: Holdout
+    predictor: SklearnPredictor
+    artifact: bytes
+    estimator: str
+    seed: int
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The estimator's parameters, as found or inherited."""
+        return dict(self.candidate.parameters)
+
+    @property
+    def train_rows(self) -> int:
+        """Rows the artifact was fitted on, when it was refitted; the window's rows."""
+        return len(self.window)
+
+    @property
+    def first_time(self) -> datetime:
+        """Time of the window's first row."""
+        return self.window.first_time
+
+    @property
+    def last_time(self) -> datetime:
+        """Time of the window's last row."""
+        return self.window.last_time
+
+    @property
+    def honest(self) -> tuple[Rows, Floats]:
+        """Rows with predictions of a model that was not trained on them: out of fold, then holdout."""
+        start = int(np.argmax(~np.isnan(self.candidate.out_of_fold)))
+        predictions = np.concatenate((self.candidate.out_of_fold[start:], self.holdout.predictions))
+        return self.window.part(start, len(self.window)), predictions
+
+
+def split(where: str, rows: Rows, spec: Spec) -> int:
+    """How many rows come before the holdout. Raises ``TooFewRows`` if folds or holdout would be empty."""
+    held = max(1, round(len(rows) * spec.train.holdout))
+    training = len(rows) - held
+    if training < 2 * (spec.train.folds + 1):
+        raise TooFewRows(where, len(rows), math.ceil(2 * (spec.train.folds + 1) / (1 - spec.train.holdout)) + 1)
+    return training
+
+
+def folds_of(rows: int, folds: int) -> list[tuple[int, int]]:
+    """Expanding windows in order of time: for each fold, where its training ends and where its test ends.
+
+    >>> folds_of(10, 3)
+    [(4, 6), (6, 8), (8, 10)]
+    """
+    size = rows // (folds + 1)
+    return [(rows - (folds - k) * size, rows - (folds - k - 1) * size) for k in range(folds)]
+
+
+def cross_validate(spec: Spec, schema: Schema, training: Rows, parameters: Parameters) -> Candidate:
+    """Time-ordered cross-validation; the score is ``spec.train.metric`` over all out-of-fold rows."""
+    predictions = np.full(len(training), np.nan)
+    for end, stop in folds_of(len(training), spec.train.folds):
+        predictor = fit(spec, schema, training.part(0, end), parameters)
+        predictions[end:stop] = predictor.predict(training.part(end, stop).columns)
+    errors = (predictions - training.target)[~np.isnan(predictions)]
+    return Candidate(dict(parameters), measure(spec.train.metric, errors), predictions)
+
+
+def fit(spec: Spec, schema: Schema, rows: Rows, parameters: Parameters) -> SklearnPredictor:
+    """The spec's estimator fitted on these rows. Raises ``SpecError`` for an unknown name or parameter."""
+    encoding = Encoding.learn(rows.columns, schema)
+    estimator = make_estimator(spec.train.estimator, parameters, seed=spec.train.seed)
+    return SklearnPredictor(estimator.fit(encoding.matrix(rows.columns), rows.target), schema, encoding)
+
+
+def train_model(
+    spec: Spec,
+    schema: Schema,
+    model: str,
+    partition: dict[str, str],
+    window: Rows,
+    candidate: Candidate | Parameters,
+) -> TrainedModel:
+    """From rows to a model: cross-validated (unless a search did), judged by its sibling, fitted, serialised."""
+    at = split(model, window, spec)
+    training, held = window.part(0, at), window.part(at, len(window))
+    if not isinstance(candidate, Candidate):
+        candidate = cross_validate(spec, schema, training, candidate)
+    sibling = fit(spec, schema, training, candidate.parameters)
+    final = fit(spec, schema, window, candidate.parameters) if spec.retrain.refit else sibling
+    return TrainedModel(
+        model=model,
+        partition=partition,
+        window=window,
+        candidate=candidate,
+        holdout=Holdout(held, sibling.predict(held.columns), float(np.median(training.target))),
+        predictor=final,
+        artifact=dump(final),
+        estimator=spec.train.estimator,
+        seed=spec.train.seed,
+    )
+
+
+def measure(metric: str, errors: Floats) -> float:
+    """``mae`` or ``rmse`` of errors, in target units."""
+    return float(np.abs(errors).mean() if metric == "mae" else math.sqrt(np.square(errors).mean()))
