@@ -157,10 +157,9 @@ class Log(LogReader):
 
     def next_time(self) -> datetime:
         """The time an append would give its entries now: the clock's, or the last entry's if that is later."""
-        now = self._clock()
-        if now.tzinfo is None:
-            raise ValueError(f"the ledger's clock must give a zone; got {now.isoformat()}")
-        return max(now.astimezone(UTC), self._last_time)
+        with self._turn:
+            self._settle_doubt()
+            return self._time_now()
 
     def append(self, drafts: Sequence[Draft], *, at: datetime | None = None) -> list[Entry]:
         """Record the drafts in order, all or none, and return the entry of each after COMMIT.
@@ -175,7 +174,7 @@ class Log(LogReader):
         """
         with self._turn:
             self._settle_doubt()
-            time, grown = max(at or self.next_time(), self._last_time), self._frontier.copy()
+            time, grown = max(at or self._time_now(), self._last_time), self._frontier.copy()
             try:
                 with self._database.writing() as connection:
                     self._check_tail(connection)
@@ -218,6 +217,12 @@ class Log(LogReader):
             found, self._frontier = self._frontier.size, before
             raise LedgerHeld(self._database.url, f"holds {found} entries that are not all of this writer")
         self._doubt = None
+
+    def _time_now(self) -> datetime:
+        now = self._clock()
+        if now.tzinfo is None:
+            raise ValueError(f"the ledger's clock must give a zone; got {now.isoformat()}")
+        return max(now.astimezone(UTC), self._last_time)
 
     def _check_tail(self, connection: Connection) -> None:
         last = connection.execute(select(func.max(ENTRIES.c.seq))).scalar()

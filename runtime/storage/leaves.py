@@ -12,7 +12,7 @@ faster: it lets orjson write what orjson and RFC 8785 write alike (whole numbers
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -54,7 +54,7 @@ def _sayable(value: Any) -> Any:
     return value
 
 
-def _column(array: Any, hard: set[int]) -> list[Any]:
+def _column(array: Any, hard: set[int]) -> Iterable[Any]:
     """A column as Python values; rows whose numbers need the definition are added to ``hard``."""
     if pa.types.is_timestamp(array.type):
         array = array.cast(pa.int64())
@@ -68,7 +68,7 @@ def _column(array: Any, hard: set[int]) -> list[Any]:
     return values
 
 
-def _lists(array: Any, hard: set[int]) -> list[Any]:
+def _lists(array: Any, hard: set[int]) -> Iterable[list[Any]]:
     offsets = array.offsets.to_numpy()
     offsets = offsets - offsets[0]
     flat = array.flatten()
@@ -77,7 +77,7 @@ def _lists(array: Any, hard: set[int]) -> list[Any]:
         hard.update((np.searchsorted(offsets, odd, side="right") - 1).tolist())
     else:
         values = flat.to_pylist()
-    return [values[start:end] for start, end in pairwise(offsets.tolist())]
+    return (values[start:end] for start, end in pairwise(offsets.tolist()))
 
 
 def _floats(array: Any) -> tuple[list[Any], np.ndarray[Any, np.dtype[np.intp]]]:

@@ -46,8 +46,7 @@ def seal_file(wal: ClosedWal, store: ObjectStore, principal: str) -> list[Draft]
     if sealed is not None:
         return sealed
     content = wal.read()
-    frames = [decode_frame(payload) for payload in content.records]
-    segments = seal(frames, store, wal.replica, wal.epoch)
+    segments = seal(map(decode_frame, content.records), store, wal.replica, wal.epoch)
     events: list[Sealed] = [*segments, *losses_of(wal, content, segments)]
     drafts = [Draft(event, principal, _event_id(event, wal.index)) for event in events]
     if drafts:

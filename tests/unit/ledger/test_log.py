@@ -67,6 +67,39 @@ def test_time_does_not_go_back_over_a_restart(url: str, clock: ManualClock, draf
     assert second.time == first.time
 
 
+def test_entries_get_the_time_their_writer_asked_for_before(log: Log, clock: ManualClock, draft: MakeDraft) -> None:
+    asked = log.next_time()
+    clock.move(seconds=5)
+    (entry,) = log.append([draft(0)], at=asked)
+    assert entry.time == asked == clock.now - timedelta(seconds=5)
+
+
+def test_a_time_from_before_the_last_entry_is_not_given(log: Log, clock: ManualClock, draft: MakeDraft) -> None:
+    stale = log.next_time()
+    clock.move(seconds=5)
+    log.append([draft(0)])
+    (entry,) = log.append([draft(1)], at=stale)
+    assert entry.time == clock.now
+
+
+def test_the_next_time_knows_of_a_batch_whose_commit_was_in_doubt(
+    log: Log, clock: ManualClock, draft: MakeDraft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = clock.now + timedelta(hours=1)
+    dialect = log._database.engine.dialect
+    commit = dialect.do_commit
+
+    def commit_and_fail(connection: Any) -> None:
+        commit(connection)
+        raise OSError("the answer got lost")
+
+    monkeypatch.setattr(dialect, "do_commit", commit_and_fail)
+    with pytest.raises(OSError, match="lost"):
+        log.append([draft(0)], at=later)
+    monkeypatch.undo()
+    assert log.next_time() == later
+
+
 def test_a_clock_without_a_zone_is_refused(url: str, draft: MakeDraft) -> None:
     with Log.open(url, lambda: datetime(2026, 1, 1)) as log, pytest.raises(ValueError, match="zone"):  # noqa: DTZ001
         log.append([draft(0)])

@@ -1,0 +1,154 @@
+"""Training a fleet on Ray against joblib doing the same fits on the same cores.
+
+Both sides start from rows in memory and end with each model's best candidate, its sibling judged and its final fit:
+per model, trials x folds + 2 fits, and one artifact serialised. Fleetward's side is `run_fleet` from the prepared
+dataset on (load from the store, Tune, chunked tasks); joblib's is `Parallel` over models, its processes warm. The
+processes of both are warmed up by a small fleet first, and the sides take turns.
+
+    python benchmarks/training.py --routes 24 --trials 4
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+# A user's own settings of Ray must not decide a benchmark; workers use one thread a task on both sides.
+os.environ["RAY_AUTH_MODE"] = "disabled"
+os.environ["OMP_NUM_THREADS"] = "1"
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+os.environ["PYTHONPATH"] = str(ROOT)
+
+import joblib  # noqa: E402
+import numpy as np  # noqa: E402
+import ray  # noqa: E402
+
+from runtime.domain.load import load_spec  # noqa: E402
+from runtime.domain.spec import Spec  # noqa: E402
+from runtime.pipeline.fleet import train_fleet  # noqa: E402
+from runtime.pipeline.prepare import PreparedDataset, prepare  # noqa: E402
+from runtime.pipeline.threads import one_thread  # noqa: E402
+from runtime.pipeline.train import TrainedModel, cross_validate, split, train_model  # noqa: E402
+from runtime.storage.objects import ObjectStore  # noqa: E402
+
+REACH = 1.3
+AS_OF = datetime(2013, 7, 1, tzinfo=UTC)
+SPEC = ROOT / "examples" / "flights" / "spec.yaml"
+RESULTS = ROOT / "benchmarks" / "results" / "training.json"
+
+
+def samples(spec: Spec, seed: int) -> list[dict[str, object]]:
+    """As many parameter samples as the spec asks for, of its own space."""
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(spec.train.trials):
+        sample: dict[str, object] = {}
+        for name, term in sorted(spec.train.search.items()):
+            if term.bounds is None:
+                sample[name] = term.values[0]
+            elif term.distribution.value == "loguniform":
+                sample[name] = float(np.exp(rng.uniform(*np.log(term.bounds))))
+            else:
+                sample[name] = int(rng.integers(int(term.bounds[0]), int(term.bounds[1])))
+        drawn.append(sample)
+    return drawn
+
+
+def joblib_one(spec: Spec, dataset: PreparedDataset, rows: object, model: str, tried: list[dict[str, object]]) -> float:
+    """One model the plain way."""
+    with one_thread():
+        training = rows.part(0, split(model, rows, spec))  # type: ignore[attr-defined]
+        candidates = [cross_validate(spec, dataset.schema, training, parameters) for parameters in tried]
+        best = min(candidates, key=lambda candidate: candidate.score)
+        return len(train_model(spec, dataset.schema, model, {}, rows, best).artifact)  # type: ignore[arg-type]
+
+
+def run_joblib(spec: Spec, dataset: PreparedDataset, store: ObjectStore, cores: int) -> float:
+    """Seconds."""
+    rows = [(partition.model, partition.load(store, dataset.layout)) for partition in dataset.partitions]
+    tried = samples(spec, spec.train.seed)
+    start = time.perf_counter()
+    with joblib.parallel_config("loky", n_jobs=cores, inner_max_num_threads=1):
+        done = joblib.Parallel()(joblib.delayed(joblib_one)(spec, dataset, each, name, tried) for name, each in rows)
+    assert len(done) == len(dataset.partitions)
+    return time.perf_counter() - start
+
+
+def run_fleetward(spec: Spec, dataset: PreparedDataset, store: ObjectStore) -> float:
+    """Seconds."""
+    start = time.perf_counter()
+    done = list(train_fleet(spec, dataset, store=store, batch="benchmark"))
+    seconds = time.perf_counter() - start
+    assert all(isinstance(result, TrainedModel) for result in done)
+    assert len(done) == len(dataset.partitions)
+    return seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--routes", type=int, default=24, help="models in the fleet")
+    parser.add_argument("--trials", type=int, default=None, help="samples tried (default: the spec's)")
+    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    spec = load_spec(SPEC)
+    if options.trials:
+        spec = spec.model_copy(update={"train": spec.train.model_copy(update={"trials": options.trials})})
+    with tempfile.TemporaryDirectory(prefix="fw-") as folder:
+        ray.init(num_cpus=options.cores, include_dashboard=False, _temp_dir=f"{folder}/r", logging_level="warning")
+        try:
+            store = ObjectStore.open(f"{folder}/store")
+            everything = prepare(spec, store=store, as_of=AS_OF)
+            names = [partition.model for partition in everything.partitions]
+            step = max(1, len(names) // options.routes)
+            dataset = prepare(spec, store=store, as_of=AS_OF, models=names[::step][: options.routes])
+            warm = prepare(spec, store=store, as_of=AS_OF, models=names[: options.cores])
+            run_joblib(spec, warm, store, options.cores)
+            run_fleetward(spec, warm, store)
+            ours, theirs = [], []
+            for _ in range(options.rounds):
+                theirs.append(run_joblib(spec, dataset, store, options.cores))
+                ours.append(run_fleetward(spec, dataset, store))
+        finally:
+            ray.shutdown()
+    report(spec, dataset, ours, theirs, options.cores)
+
+
+def report(spec: Spec, dataset: PreparedDataset, ours: list[float], theirs: list[float], cores: int) -> None:
+    """The table, and the same as JSON."""
+    ratio = statistics.median(ours) / statistics.median(theirs)
+    fits = len(dataset.partitions) * (spec.train.trials * spec.train.folds + 2)
+    result = {
+        "benchmark": "training",
+        "routes": len(dataset.partitions),
+        "rows": dataset.rows,
+        "trials": spec.train.trials,
+        "fits": fits,
+        "cores": cores,
+        "fleetward_s": [round(seconds, 2) for seconds in ours],
+        "joblib_s": [round(seconds, 2) for seconds in theirs],
+        "fleetward_median_s": round(statistics.median(ours), 2),
+        "joblib_median_s": round(statistics.median(theirs), 2),
+        "ratio": round(ratio, 3),
+        "reach": REACH,
+        "reached": ratio <= REACH,
+        "load_average": [round(load, 2) for load in os.getloadavg()],
+    }
+    print(f"{len(dataset.partitions)} models, {dataset.rows} rows, {fits} fits, {cores} cores; median of {len(ours)}")
+    print(f"{'':12}{'seconds':>10}{'fits/s':>10}")
+    for name in ("joblib", "fleetward"):
+        seconds = result[f"{name}_median_s"]
+        print(f"{name:12}{seconds:>10.2f}{fits / seconds:>10.1f}")  # type: ignore[operator]
+    print(f"ratio {ratio:.2f}, to reach: at most {REACH}: {'yes' if ratio <= REACH else 'no'}")
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

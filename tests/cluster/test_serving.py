@@ -1,0 +1,294 @@
+"""The real Serve application behind HAProxy, with a governor of a few lines in place of the ledger's."""
+
+import asyncio
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import orjson
+import pytest
+
+from runtime.domain.entry import Draft
+from runtime.domain.events import LoadRefused, SegmentSealed, Stage
+from runtime.domain.grant import Grant, SignedGrant
+from runtime.domain.routes import Route, Routes, Servable
+from runtime.domain.schema import Field, FieldKind, Schema
+from runtime.flavors.encoding import Encoding
+from runtime.flavors.sklearn import SklearnPredictor, dump
+from runtime.ledger.signing import SigningKey, sign_grant
+from runtime.local_cluster import LocalCluster
+from runtime.storage.objects import ObjectStore
+
+SCHEMA = Schema(
+    inputs=(Field(name="a", kind=FieldKind.NUMBER), Field(name="b", kind=FieldKind.NUMBER)),
+    outputs=(Field(name="y", kind=FieldKind.NUMBER),),
+)
+BODY = orjson.dumps({"inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP64", "data": [2.0, 1.0]}]})
+PATIENCE = 30.0
+
+
+class SmallGovernor:
+    """Hands out the routes it was given, and keeps what it is told."""
+
+    def __init__(self) -> None:
+        self._routes: dict[str, tuple[int, Route]] = {}
+        self._size, self._flush = 0, 0
+        self._drafts: dict[str, Draft] = {}
+        self._followers: dict[str, tuple[int, int]] = {}
+
+    async def routes(self, pool: str, replica: str, size: int, flush: int) -> Routes:
+        self._followers[replica] = (size, flush)
+        ends = time.monotonic() + 2
+        while self._size <= size and self._flush <= flush and time.monotonic() < ends:
+            await asyncio.sleep(0.02)
+        changed = tuple(route for seq, route in self._routes.values() if seq >= size)
+        return Routes(size=self._size, flush=self._flush, routes=changed)
+
+    async def record(self, drafts: list[Draft]) -> list[str]:
+        self._drafts.update({draft.event_id: draft for draft in drafts})
+        return [draft.event_id for draft in drafts]
+
+    async def put(self, route: Route) -> int:
+        self._routes[route.model] = (self._size, route)
+        self._size += 1
+        return self._size
+
+    async def ask_flush(self) -> int:
+        self._flush += 1
+        return self._flush
+
+    async def followers(self) -> dict[str, tuple[int, int]]:
+        return self._followers
+
+    async def events(self) -> list[Any]:
+        return [draft.event for draft in self._drafts.values()]
+
+
+@dataclass
+class Bench:
+    """The application, its governor, and what a test needs to change routes."""
+
+    url: str
+    governor: Any
+    store: ObjectStore
+    key: SigningKey
+    replicas: int = 2
+    content: dict[float, bytes] = field(default_factory=dict)
+
+    def servable(self, version: int, factor: float, key: SigningKey | None = None) -> Servable:
+        artifact = self.store.put(artifact_of(factor))
+        now = datetime.now(UTC)
+        grant = Grant(
+            grant_id=f"grant-{version}",
+            model="m",
+            version=version,
+            artifact=artifact,
+            package=artifact,
+            environment="prod",
+            pool="test",
+            policy=artifact,
+            valid_from=now - timedelta(hours=1),
+            valid_until=now + timedelta(hours=1),
+        )
+        return Servable(signed=sign_grant(grant, key or self.key), schema=SCHEMA)
+
+    def route(self, champion: Servable, **more: Any) -> None:
+        """Give the route out, and wait until every replica has said that it follows it."""
+        size = self.call("put", Route(model="m", champion=champion, **more))
+        self.until(lambda: self._following(size))
+
+    def _following(self, size: int) -> bool:
+        sizes = [applied for applied, _ in self.call("followers").values()]
+        return sum(applied >= size for applied in sizes) >= self.replicas
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        import ray
+
+        return ray.get(getattr(self.governor, method).remote(*arguments), timeout=PATIENCE)
+
+    def infer(self, path: str = "/v2/models/m/infer", content: bytes = BODY) -> httpx.Response:
+        return httpx.post(f"{self.url}{path}", content=content, timeout=PATIENCE)
+
+    def events(self, kind: type) -> list[Any]:
+        return [event for event in self.call("events") if isinstance(event, kind)]
+
+    def until(self, holds: Any) -> None:
+        ends = time.monotonic() + PATIENCE
+        while not holds():
+            assert time.monotonic() < ends, "it did not happen in time"
+            time.sleep(0.05)
+
+
+def artifact_of(factor: float) -> bytes:
+    """A linear regression that learnt ``y = factor * a``."""
+    from sklearn.linear_model import LinearRegression
+
+    generator = np.random.default_rng(1)
+    columns = {name: generator.normal(size=50) for name in ("a", "b")}
+    encoding = Encoding.learn(columns, SCHEMA)
+    estimator = LinearRegression(fit_intercept=False).fit(encoding.matrix(columns), factor * columns["a"])
+    return dump(SklearnPredictor(estimator, SCHEMA, encoding))
+
+
+def outputs(response: httpx.Response) -> list[float]:
+    assert response.status_code == 200, response.text
+    return [round(value, 6) for value in response.json()["outputs"][0]["data"]]
+
+
+@pytest.fixture(scope="module")
+def served(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    import ray
+    from ray import serve
+
+    from actors.model_server import ServerOptions, model_server_app, start_serve
+    from actors.names import NAMESPACE
+
+    folder: Path = tmp_path_factory.mktemp("serving")
+    governor = ray.remote(SmallGovernor).options(name="small-governor", namespace=NAMESPACE, num_cpus=0).remote()
+    key = SigningKey.load_or_create(folder / "key.pem")
+    bench = Bench(cluster.serve_url, governor, ObjectStore.open(str(folder / "store")), key)
+    bench.call("put", Route(model="m", champion=bench.servable(1, 10)))
+    options = ServerOptions(
+        pool="test",
+        public_key=key.public_key_text,
+        store=str(folder / "store"),
+        wal=str(folder / "wal"),
+        governor="small-governor",
+        seal_seconds=60,
+    )
+    host, _, port = cluster.serve_url.removeprefix("http://").partition(":")
+    start_serve(host, int(port))
+    serve.run(model_server_app(options, replicas=2), name="pool-test", route_prefix="/")
+    yield bench
+    serve.delete("pool-test")
+
+
+@pytest.fixture
+def bench(served: Bench) -> Bench:
+    """The application with version 1 as champion again."""
+    served.route(served.servable(1, 10))
+    return served
+
+
+def test_one_row_is_answered_through_haproxy(bench: Bench) -> None:
+    response = bench.infer()
+    assert outputs(response) == [20.0]
+    assert response.json()["model_version"] == "1"
+    assert response.headers["fleetward-decision-id"] == response.json()["parameters"]["decision_id"]
+
+
+def test_errors_reach_the_caller_as_they_were_meant(bench: Bench) -> None:
+    unknown = bench.infer("/v2/models/nobody/infer")
+    malformed = bench.infer(content=b"{")
+    mismatch = bench.infer(
+        content=orjson.dumps({"inputs": [{"name": "a", "shape": [1], "datatype": "FP64", "data": [1]}]})
+    )
+    assert [each.status_code for each in (unknown, malformed, mismatch)] == [404, 400, 422]
+    assert all(each.json()["error"] for each in (unknown, malformed, mismatch))
+    assert bench.infer("/v2/models/m/versions/9/infer").status_code == 404
+    assert httpx.get(f"{bench.url}/v2/health/ready").status_code == 200
+
+
+def test_a_flush_seals_what_was_served_before_it_is_acknowledged(bench: Bench) -> None:
+    sealed = sum(event.records for event in bench.events(SegmentSealed))
+    ids = {bench.infer().headers["fleetward-decision-id"] for _ in range(20)}
+    wanted = bench.call("ask_flush")
+    bench.until(lambda: [flush for _, flush in bench.call("followers").values()].count(wanted) >= bench.replicas)
+    assert len(ids) == 20
+    assert sum(event.records for event in bench.events(SegmentSealed)) - sealed >= 20
+
+
+def test_versions_are_swapped_under_load_without_a_failed_request(bench: Bench) -> None:
+    done = threading.Event()
+
+    def client() -> list[tuple[int, str]]:
+        seen: list[tuple[int, str]] = []
+        with httpx.Client(timeout=PATIENCE) as connection:
+            while not done.is_set():
+                response = connection.post(f"{bench.url}/v2/models/m/infer", content=BODY)
+                seen.append((response.status_code, response.text))
+        return seen
+
+    with ThreadPoolExecutor(4) as clients:
+        running = [clients.submit(client) for _ in range(4)]
+        one, two = bench.servable(1, 10), bench.servable(2, 20)
+        try:
+            bench.route(one, challenger=two, stage=Stage.SHADOW)
+            bench.route(one, challenger=two, stage=Stage.CANARY, share=0.5)
+            bench.route(two)
+            time.sleep(0.5)
+        finally:
+            done.set()
+        seen = [each for future in running for each in future.result()]
+    assert {status for status, _ in seen} == {200}, [text for status, text in seen if status != 200][:3]
+    assert {orjson.loads(text)["model_version"] for _, text in seen} == {"1", "2"}
+    assert {orjson.loads(text)["parameters"]["variant"] for _, text in seen} == {"champion", "canary"}
+    assert outputs(bench.infer()) == [40.0]
+
+
+def test_a_tampered_artifact_is_refused_and_the_old_champion_goes_on(bench: Bench) -> None:
+    bad = bench.servable(7, 70)
+    path = Path(bench.store.path_of(bad.signed.grant.artifact))
+    path.write_bytes(artifact_of(71))
+    bench.route(bad)
+    assert outputs(bench.infer()) == [20.0]
+    refused = [event for event in bench.events(LoadRefused) if event.version == 7]
+    assert len({event.replica for event in refused}) == bench.replicas
+    assert all("DigestMismatch" in event.reason for event in refused)
+
+
+@pytest.mark.parametrize("how", ["unsigned", "forged"])
+def test_a_grant_that_the_governor_did_not_sign_is_refused(bench: Bench, how: str, tmp_path: Path) -> None:
+    version = {"unsigned": 8, "forged": 9}[how]
+    bad = bench.servable(version, 80, SigningKey.load_or_create(tmp_path / "other.pem"))
+    if how == "unsigned":
+        signed = SignedGrant(grant=bad.signed.grant, key_id=bench.key.key_id, signature="")
+        bad = Servable(signed=signed, schema=SCHEMA)
+    bench.route(bad)
+    assert outputs(bench.infer()) == [20.0]
+    assert {event.version for event in bench.events(LoadRefused)} >= {version}
+
+
+def test_replicas_serve_on_while_the_governor_is_away_and_find_it_again(bench: Bench) -> None:
+    import ray
+
+    from actors.names import NAMESPACE
+
+    ray.kill(bench.governor)
+    time.sleep(1)
+    assert outputs(bench.infer()) == [20.0]
+    name = {"name": "small-governor", "namespace": NAMESPACE, "num_cpus": 0}
+    bench.governor = ray.remote(SmallGovernor).options(**name).remote()
+    bench.call("put", Route(model="other", reason="so that the size grows past what the replicas know"))
+    for _ in range(20):
+        bench.call("put", Route(model="other", reason="again"))
+    bench.route(bench.servable(3, 30))
+    assert outputs(bench.infer()) == [60.0]
+
+
+def test_kill_9_of_one_of_two_replicas_leaves_requests_answered(bench: Bench) -> None:
+    from ray.util.state import list_actors
+
+    replicas = [
+        actor for actor in list_actors() if "ServeReplica:pool-test" in actor.class_name and actor.state == "ALIVE"
+    ]
+    assert len(replicas) == 2
+    statuses = [bench.infer().status_code for _ in range(20)]
+    os.kill(replicas[0].pid, signal.SIGKILL)
+    in_its_hands = 0
+    for _ in range(200):
+        status = bench.infer().status_code
+        statuses.append(status)
+        in_its_hands += status != 200
+    assert in_its_hands <= 1, statuses
+    bench.until(lambda: len(bench.call("followers")) >= 3)  # a third replica took its place
+    assert outputs(bench.infer()) == [20.0]
