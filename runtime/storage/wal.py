@@ -1,15 +1,7 @@
 """The write-ahead file of one replica epoch: what an answer waits for.
 
-    <directory>/<replica>@<epoch>@<index>.wal         one is written at a time, older ones wait to be sealed
-
-    file   = frame*
-    frame  = u32 length | u32 crc32 | payload         little-endian; length and crc32 are of the payload, length > 0
-    payload  is JSON: first a mark ["h", ...], then records (see ``frames``), last, if the file was closed, ["e", ...]
-
-    ["h", layout, boot id, next decision number, next outcome number]
-    ["e", next decision number, next outcome number]
-
-What an append survives. One ``os.write`` has put the whole frame into the page cache before ``append`` returns:
+``wal_format`` draws the file, ``wal_files`` says who owns it; here is the writer, and what an append survives.
+One ``os.write`` has put the whole frame into the page cache before ``append`` returns:
 
     kill -9, a crash, out of memory      nothing acknowledged is lost, under either durability
     power loss, kernel panic
@@ -20,11 +12,6 @@ What an append survives. One ``os.write`` has put the whole frame into the page 
                                          runs (as long as the disk takes) are at risk with the next one
     loss of the disk                     everything not yet sealed
 
-Who owns a file. The writer holds an exclusive flock on it until it is deleted, also after rotation, so a file
-whose flock can be taken has a dead writer. A new file is locked under the name ``.new`` and then renamed: nobody
-ever sees an unlocked file with a live writer. flock is inherited by a fork, and is not to be trusted on NFS: the
-directory is on a local disk, and a replica does not fork.
-
 After a failed write the file is cut back to its last whole frame. After a failed fdatasync the kernel may have
 dropped the pages, so the file takes no more strict records until it is rotated.
 """
@@ -32,37 +19,46 @@ dropped the pages, so the file takes no more strict records until it is rotated.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
-import struct
 import threading
-import time
-import zlib
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Self
-from urllib.parse import quote, unquote
-
-import orjson
 
 from runtime.domain.decision import Decision, Outcomes
-from runtime.storage.frames import FrameUnreadable, encode_decision, encode_outcomes
-from runtime.storage.objects import sync_folder
+from runtime.storage.frames import encode_decision, encode_outcomes
+from runtime.storage.wal_files import NO_FILE, SUFFIX, ClosedWal, OpenFile, create_file, orphans
+from runtime.storage.wal_format import (
+    Damage,
+    Numbers,
+    WalContent,
+    boot_id,
+    end_payload,
+    frame_of,
+    header_payload,
+    read_frames,
+)
 
-LAYOUT = 1
-SUFFIX = ".wal"
+__all__ = [
+    "SUFFIX",
+    "ClosedWal",
+    "Damage",
+    "Durability",
+    "Numbers",
+    "WalContent",
+    "WalWriter",
+    "boot_id",
+    "end_payload",
+    "frame_of",
+    "header_payload",
+    "orphans",
+    "read_frames",
+]
+
 SYNC_WITHIN = timedelta(milliseconds=20)
 SYNC_RECORDS = 64
-
-_FRAME = struct.Struct("<II")
-_NEW = ".new"
-_STALE_NEW_SECONDS = 3600.0
-_NO_FILE = -1
 
 
 class Durability(StrEnum):
@@ -70,184 +66,6 @@ class Durability(StrEnum):
 
     BOUNDED = "bounded"
     STRICT = "strict"
-
-
-@dataclass(frozen=True, slots=True)
-class Numbers:
-    """The next free record number of each content."""
-
-    decisions: int = 1
-    outcomes: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """Bytes of a file that are not frames: a torn tail, or a changed frame among good ones."""
-
-    offset: int
-    size_bytes: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class WalContent:
-    """What a file holds. ``begin`` and ``end`` are its marks; a file without ``end`` was not closed."""
-
-    records: tuple[bytes, ...]
-    damage: tuple[Damage, ...] = ()
-    begin: Numbers | None = None
-    end: Numbers | None = None
-    boot_id: str = ""
-
-
-@cache
-def boot_id() -> str:
-    """Which start of this machine this is; empty where the kernel does not tell."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
-
-
-def frame_of(payload: bytes) -> bytes:
-    """The payload with its length and checksum before it."""
-    return _FRAME.pack(len(payload), zlib.crc32(payload)) + payload
-
-
-def header_payload(numbers: Numbers, boot: str) -> bytes:
-    """The first payload of a file."""
-    return orjson.dumps(("h", LAYOUT, boot, numbers.decisions, numbers.outcomes))
-
-
-def end_payload(numbers: Numbers) -> bytes:
-    """The last payload of a closed file."""
-    return orjson.dumps(("e", numbers.decisions, numbers.outcomes))
-
-
-def read_frames(path: Path) -> WalContent:
-    """Every whole frame of a file, and what is not one.
-
-    Stops at a torn tail. A frame with a wrong checksum before a good one was changed after it was written; it
-    alone is left out. Raises ``FrameUnreadable`` for the layout of another release.
-    """
-    payloads, damage = _split(path.read_bytes())
-    begin = end = None
-    boot = ""
-    records = []
-    for payload in payloads:
-        if payload.startswith(b'["h",'):
-            boot, begin = _begin(payload)
-        elif payload.startswith(b'["e",'):
-            end = Numbers(*orjson.loads(payload)[1:])
-        else:
-            records.append(payload)
-    return WalContent(tuple(records), tuple(damage), begin, end, boot)
-
-
-def _split(content: bytes) -> tuple[list[bytes], list[Damage]]:
-    payloads: list[bytes] = []
-    damage: list[Damage] = []
-    offset = 0
-    while offset < len(content):
-        payload, reason = _frame_at(content, offset)
-        if payload is not None:
-            payloads.append(payload)
-            offset += _FRAME.size + len(payload)
-            continue
-        following = _after(content, offset)
-        size = (following or len(content)) - offset
-        damage.append(Damage(offset, size, reason if following else f"torn tail: {reason}"))
-        offset += size
-    return payloads, damage
-
-
-def _frame_at(content: bytes, offset: int) -> tuple[bytes | None, str]:
-    start = offset + _FRAME.size
-    if start > len(content):
-        return None, "no whole frame header"
-    length, checksum = _FRAME.unpack_from(content, offset)
-    if length == 0:  # a tail of zeros, which some file systems leave after a power loss, has a valid crc32
-        return None, "empty frame"
-    if start + length > len(content):
-        return None, f"{len(content) - start} of {length} bytes"
-    payload = content[start : start + length]
-    return (payload, "") if zlib.crc32(payload) == checksum else (None, "checksum")
-
-
-def _after(content: bytes, offset: int) -> int | None:
-    """Where a good frame follows the bad one at ``offset``, if its length can be believed."""
-    if offset + _FRAME.size > len(content):
-        return None
-    following = offset + _FRAME.size + int(_FRAME.unpack_from(content, offset)[0])
-    good = following > offset + _FRAME.size and _frame_at(content, following)[0] is not None
-    return following if good else None
-
-
-@dataclass(slots=True)
-class _OpenFile:
-    """A file under this process's lock; without a descriptor, the place of one that could not be made."""
-
-    path: Path
-    descriptor: int
-    index: int
-    begin: Numbers = Numbers()
-    end: Numbers = Numbers()
-    size_bytes: int = 0
-    records: int = 0
-    broken: OSError | None = None
-
-    @property
-    def is_open(self) -> bool:
-        return self.descriptor != _NO_FILE
-
-    def write(self, frame: bytes) -> None:
-        """All of the frame in one system call, or nothing of it and an ``OSError``."""
-        if self.broken is not None:
-            raise OSError(self.broken.errno, f"waits for its rotation: {self.broken.strerror}", str(self.path))
-        written = os.write(self.descriptor, frame)
-        if written != len(frame):
-            self._cut_back()
-            raise OSError(errno.ENOSPC, f"only {written} of {len(frame)} bytes were written", str(self.path))
-        self.size_bytes += written
-
-    def _cut_back(self) -> None:
-        try:
-            os.ftruncate(self.descriptor, self.size_bytes)
-        except OSError as error:
-            self.broken = error
-
-
-@dataclass(slots=True)
-class ClosedWal:
-    """A file that nobody writes to any more, under this process's lock until it is deleted or released."""
-
-    path: Path
-    replica: str
-    epoch: str
-    index: int
-    end: Numbers | None
-    """Where the writer's numbers stood, if this is known from elsewhere than the file's own end mark."""
-    _descriptor: int = field(repr=False)
-
-    def read(self) -> WalContent:
-        """The file's frames (``read_frames``)."""
-        return read_frames(self.path)
-
-    def delete(self) -> None:
-        """Remove the file: its records are in the ledger's care now."""
-        self.path.unlink(missing_ok=True)
-        self.release()
-
-    def keep_aside(self) -> None:
-        """Take a damaged file out of the way of sealing, as ``.wal.damaged``, for whoever wants to look at it."""
-        self.path.rename(self.path.with_suffix(SUFFIX + ".damaged"))
-        self.release()
-
-    def release(self) -> None:
-        """Give the lock up, and the file to whoever looks for orphans."""
-        if self._descriptor != _NO_FILE:
-            os.close(self._descriptor)
-            self._descriptor = _NO_FILE
 
 
 class WalWriter:
@@ -261,7 +79,7 @@ class WalWriter:
         self._appended = self._synced = self._unsyncable = 0  # counts of records, over all files
         self._dirty, self._full, self._stopped = threading.Event(), threading.Event(), threading.Event()
         self._sync_error: OSError | None = None
-        self._file = _create_file(directory, replica, epoch, 0)
+        self._file = create_file(directory, replica, epoch, 0)
         self._begin_file(self._file)
         if self._file.broken is not None:
             raise self._file.broken
@@ -435,23 +253,23 @@ class WalWriter:
             except OSError as error:
                 self._sync_error = error
 
-    def _following(self) -> _OpenFile:
+    def _following(self) -> OpenFile:
         index = self._file.index + 1
         try:
-            return _create_file(self._directory, self._replica, self._epoch, index)
+            return create_file(self._directory, self._replica, self._epoch, index)
         except OSError as error:
-            return _OpenFile(self._file.path, _NO_FILE, self._file.index, broken=error)
+            return OpenFile(self._file.path, NO_FILE, self._file.index, broken=error)
 
-    def _begin_file(self, file: _OpenFile) -> None:
+    def _begin_file(self, file: OpenFile) -> None:
         """Write the header. On a full disk the file is given up, and with it nothing but its name."""
         try:
             file.write(frame_of(header_payload(file.begin, boot_id())))
         except OSError as error:
             file.path.unlink(missing_ok=True)
             os.close(file.descriptor)
-            file.descriptor, file.broken = _NO_FILE, error
+            file.descriptor, file.broken = NO_FILE, error
 
-    def _finish(self, old: _OpenFile, mark: int) -> None:
+    def _finish(self, old: OpenFile, mark: int) -> None:
         if not old.is_open:
             return
         with suppress(OSError):  # a help, not a need: the numbers also travel in the ClosedWal
@@ -463,87 +281,7 @@ class WalWriter:
         else:
             self._synced = max(self._synced, mark)
 
-    def _closed(self, file: _OpenFile) -> ClosedWal | None:
+    def _closed(self, file: OpenFile) -> ClosedWal | None:
         if not file.is_open:
             return None
         return ClosedWal(file.path, self._replica, self._epoch, file.index, file.end, file.descriptor)
-
-
-def orphans(directory: Path) -> list[ClosedWal]:
-    """Every file whose writer is dead, taken under this process's lock, in the order they were written.
-
-    Files of a live writer, in this process or another, are left alone. The caller deletes or releases each.
-    """
-    found = []
-    for path in sorted(directory.glob(f"*@*@*{SUFFIX}")):
-        descriptor = _take(path)
-        if descriptor is not None:
-            replica, epoch, index = _parts(path.name)
-            found.append(ClosedWal(path, replica, epoch, index, None, descriptor))
-    for wal, following in pairwise(found):
-        if (wal.replica, wal.epoch, wal.index + 1) == (following.replica, following.epoch, following.index):
-            wal.end = _begin_of(following.path)
-    for path in directory.glob(f"*{SUFFIX}{_NEW}"):
-        _remove_if_stale(path)
-    return found
-
-
-def _create_file(directory: Path, replica: str, epoch: str, index: int) -> _OpenFile:
-    """An empty file under its name, locked, both durable: create .new, lock, rename, sync the folder."""
-    path = directory / f"{quote(replica, safe='')}@{quote(epoch, safe='')}@{index:08d}{SUFFIX}"
-    if path.exists():
-        raise FileExistsError(errno.EEXIST, "this epoch was used before", str(path))
-    new = path.with_suffix(SUFFIX + _NEW)
-    descriptor = os.open(new, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        new.rename(path)
-        sync_folder(directory)
-    except OSError:
-        os.close(descriptor)
-        new.unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
-        raise
-    return _OpenFile(path, descriptor, index)
-
-
-def _begin_of(path: Path) -> Numbers | None:
-    """Where a file's numbers begin, which is where those of the file before it end."""
-    with path.open("rb") as file:
-        payloads, _ = _split(file.read(1024))
-    return _begin(payloads[0])[1] if payloads and payloads[0].startswith(b'["h",') else None
-
-
-def _begin(payload: bytes) -> tuple[str, Numbers]:
-    _, layout, boot, decisions, outcomes = orjson.loads(payload)
-    if layout != LAYOUT:
-        raise FrameUnreadable(payload.decode(), f"layout {layout}; this release reads {LAYOUT}")
-    return boot, Numbers(decisions, outcomes)
-
-
-def _parts(name: str) -> tuple[str, str, int]:
-    replica, epoch, index = name.removesuffix(SUFFIX).split("@")
-    return unquote(replica), unquote(epoch), int(index)
-
-
-def _take(path: Path) -> int | None:
-    try:
-        descriptor = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Between open and flock another sweeper may have sealed and deleted it, or put it aside.
-        if path.stat().st_ino == os.fstat(descriptor).st_ino:
-            return descriptor
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    os.close(descriptor)
-    return None
-
-
-def _remove_if_stale(new: Path) -> None:
-    """A .new file holds no records; an old one is what a crash between create and rename left."""
-    with suppress(FileNotFoundError):
-        if time.time() - new.stat().st_mtime > _STALE_NEW_SECONDS:
-            new.unlink()

@@ -1,0 +1,150 @@
+"""The format of a write-ahead file, and reading one.
+
+file   = frame*
+frame  = u32 length | u32 crc32 | payload         little-endian; length and crc32 are of the payload, length > 0
+payload  is JSON: first a mark ["h", ...], then records (see ``frames``), last, if the file was closed, ["e", ...]
+
+["h", layout, boot id, next decision number, next outcome number]
+["e", next decision number, next outcome number]
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import orjson
+
+from runtime.storage.frames import FrameUnreadable
+
+LAYOUT = 1
+
+_FRAME = struct.Struct("<II")
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The next free record number of each content."""
+
+    decisions: int = 1
+    outcomes: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Bytes of a file that are not frames: a torn tail, or a changed frame among good ones."""
+
+    offset: int
+    size_bytes: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WalContent:
+    """What a file holds. ``begin`` and ``end`` are its marks; a file without ``end`` was not closed."""
+
+    records: tuple[bytes, ...]
+    damage: tuple[Damage, ...] = ()
+    begin: Numbers | None = None
+    end: Numbers | None = None
+    boot_id: str = ""
+
+
+@cache
+def boot_id() -> str:
+    """Which start of this machine this is; empty where the kernel does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def frame_of(payload: bytes) -> bytes:
+    """The payload with its length and checksum before it."""
+    return _FRAME.pack(len(payload), zlib.crc32(payload)) + payload
+
+
+def header_payload(numbers: Numbers, boot: str) -> bytes:
+    """The first payload of a file."""
+    return orjson.dumps(("h", LAYOUT, boot, numbers.decisions, numbers.outcomes))
+
+
+def end_payload(numbers: Numbers) -> bytes:
+    """The last payload of a closed file."""
+    return orjson.dumps(("e", numbers.decisions, numbers.outcomes))
+
+
+def read_frames(path: Path) -> WalContent:
+    """Every whole frame of a file, and what is not one.
+
+    Stops at a torn tail. A frame with a wrong checksum before a good one was changed after it was written; it
+    alone is left out. Raises ``FrameUnreadable`` for the layout of another release.
+    """
+    payloads, damage = _split(path.read_bytes())
+    begin = end = None
+    boot = ""
+    records = []
+    for payload in payloads:
+        if payload.startswith(b'["h",'):
+            boot, begin = _begin(payload)
+        elif payload.startswith(b'["e",'):
+            end = Numbers(*orjson.loads(payload)[1:])
+        else:
+            records.append(payload)
+    return WalContent(tuple(records), tuple(damage), begin, end, boot)
+
+
+def _split(content: bytes) -> tuple[list[bytes], list[Damage]]:
+    payloads: list[bytes] = []
+    damage: list[Damage] = []
+    offset = 0
+    while offset < len(content):
+        payload, reason = _frame_at(content, offset)
+        if payload is not None:
+            payloads.append(payload)
+            offset += _FRAME.size + len(payload)
+            continue
+        following = _after(content, offset)
+        size = (following or len(content)) - offset
+        damage.append(Damage(offset, size, reason if following else f"torn tail: {reason}"))
+        offset += size
+    return payloads, damage
+
+
+def _frame_at(content: bytes, offset: int) -> tuple[bytes | None, str]:
+    start = offset + _FRAME.size
+    if start > len(content):
+        return None, "no whole frame header"
+    length, checksum = _FRAME.unpack_from(content, offset)
+    if length == 0:  # a tail of zeros, which some file systems leave after a power loss, has a valid crc32
+        return None, "empty frame"
+    if start + length > len(content):
+        return None, f"{len(content) - start} of {length} bytes"
+    payload = content[start : start + length]
+    return (payload, "") if zlib.crc32(payload) == checksum else (None, "checksum")
+
+
+def _after(content: bytes, offset: int) -> int | None:
+    """Where a good frame follows the bad one at ``offset``, if its length can be believed."""
+    if offset + _FRAME.size > len(content):
+        return None
+    following = offset + _FRAME.size + int(_FRAME.unpack_from(content, offset)[0])
+    good = following > offset + _FRAME.size and _frame_at(content, following)[0] is not None
+    return following if good else None
+
+
+def begin_of(path: Path) -> Numbers | None:
+    """Where a file's numbers begin, which is where those of the file before it end."""
+    with path.open("rb") as file:
+        payloads, _ = _split(file.read(1024))
+    return _begin(payloads[0])[1] if payloads and payloads[0].startswith(b'["h",') else None
+
+
+def _begin(payload: bytes) -> tuple[str, Numbers]:
+    _, layout, boot, decisions, outcomes = orjson.loads(payload)
+    if layout != LAYOUT:
+        raise FrameUnreadable(payload.decode(), f"layout {layout}; this release reads {LAYOUT}")
+    return boot, Numbers(decisions, outcomes)
