@@ -10,6 +10,7 @@ processes of both are warmed up by a small fleet first, and the sides take turns
 
 import argparse
 import json
+import logging
 import os
 import statistics
 import sys
@@ -33,6 +34,7 @@ from runtime.domain.load import load_spec  # noqa: E402
 from runtime.domain.spec import Spec  # noqa: E402
 from runtime.pipeline.fleet import train_fleet  # noqa: E402
 from runtime.pipeline.prepare import PreparedDataset, prepare  # noqa: E402
+from runtime.pipeline.rows import Rows  # noqa: E402
 from runtime.pipeline.threads import one_thread  # noqa: E402
 from runtime.pipeline.train import TrainedModel, cross_validate, split, train_model  # noqa: E402
 from runtime.storage.objects import ObjectStore  # noqa: E402
@@ -60,13 +62,13 @@ def samples(spec: Spec, seed: int) -> list[dict[str, object]]:
     return drawn
 
 
-def joblib_one(spec: Spec, dataset: PreparedDataset, rows: object, model: str, tried: list[dict[str, object]]) -> float:
+def joblib_one(spec: Spec, dataset: PreparedDataset, rows: Rows, model: str, tried: list[dict[str, object]]) -> float:
     """One model the plain way."""
     with one_thread():
-        training = rows.part(0, split(model, rows, spec))  # type: ignore[attr-defined]
+        training = rows.part(0, split(model, rows, spec))
         candidates = [cross_validate(spec, dataset.schema, training, parameters) for parameters in tried]
         best = min(candidates, key=lambda candidate: candidate.score)
-        return len(train_model(spec, dataset.schema, model, {}, rows, best).artifact)  # type: ignore[arg-type]
+        return len(train_model(spec, dataset.schema, model, {}, rows, best).artifact)
 
 
 def run_joblib(spec: Spec, dataset: PreparedDataset, store: ObjectStore, cores: int) -> float:
@@ -101,7 +103,9 @@ def main() -> None:
     if options.trials:
         spec = spec.model_copy(update={"train": spec.train.model_copy(update={"trials": options.trials})})
     with tempfile.TemporaryDirectory(prefix="fw-") as folder:
-        ray.init(num_cpus=options.cores, include_dashboard=False, _temp_dir=f"{folder}/r", logging_level="warning")
+        ray.init(
+            num_cpus=options.cores, include_dashboard=False, _temp_dir=f"{folder}/r", logging_level=logging.WARNING
+        )
         try:
             store = ObjectStore.open(f"{folder}/store")
             everything = prepare(spec, store=store, as_of=AS_OF)

@@ -1,5 +1,6 @@
 """One Ray for all cluster tests, with everything it owns in folders of the test run."""
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
     before = dict(os.environ)
     os.environ.update(cluster.environment())
     try:
-        ray.init(namespace=NAMESPACE, log_to_driver=False, logging_level="warning")
+        ray.init(namespace=NAMESPACE, log_to_driver=False, logging_level=logging.WARNING)
         yield cluster
         serve.shutdown()
         ray.shutdown()

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -44,12 +45,14 @@ class SmallGovernor:
         self._size, self._flush = 0, 0
         self._drafts: dict[str, Draft] = {}
         self._followers: dict[str, tuple[int, int]] = {}
+        self._changed = asyncio.Condition()
 
     async def routes(self, pool: str, replica: str, size: int, flush: int) -> Routes:
         self._followers[replica] = (size, flush)
-        ends = time.monotonic() + 2
-        while self._size <= size and self._flush <= flush and time.monotonic() < ends:
-            await asyncio.sleep(0.02)
+        async with self._changed:
+            with suppress(TimeoutError):
+                news = self._changed.wait_for(lambda: self._size > size or self._flush > flush)
+                await asyncio.wait_for(news, timeout=2)
         changed = tuple(route for seq, route in self._routes.values() if seq >= size)
         return Routes(size=self._size, flush=self._flush, routes=changed)
 
@@ -58,12 +61,16 @@ class SmallGovernor:
         return [draft.event_id for draft in drafts]
 
     async def put(self, route: Route) -> int:
-        self._routes[route.model] = (self._size, route)
-        self._size += 1
+        async with self._changed:
+            self._routes[route.model] = (self._size, route)
+            self._size += 1
+            self._changed.notify_all()
         return self._size
 
     async def ask_flush(self) -> int:
-        self._flush += 1
+        async with self._changed:
+            self._flush += 1
+            self._changed.notify_all()
         return self._flush
 
     async def followers(self) -> dict[str, tuple[int, int]]:
@@ -108,7 +115,7 @@ class Bench:
 
     def _following(self, size: int) -> bool:
         sizes = [applied for applied, _ in self.call("followers").values()]
-        return sum(applied >= size for applied in sizes) >= self.replicas
+        return len([applied for applied in sizes if applied >= size]) >= self.replicas
 
     def call(self, method: str, *arguments: Any) -> Any:
         import ray
@@ -283,7 +290,9 @@ def test_kill_9_of_one_of_two_replicas_leaves_requests_answered(bench: Bench) ->
     ]
     assert len(replicas) == 2
     statuses = [bench.infer().status_code for _ in range(20)]
-    os.kill(replicas[0].pid, signal.SIGKILL)
+    victim = replicas[0].pid
+    assert victim is not None
+    os.kill(victim, signal.SIGKILL)
     in_its_hands = 0
     for _ in range(200):
         status = bench.infer().status_code

@@ -126,8 +126,8 @@ def test_what_is_sealed_checks_out_and_seals_to_the_same_bytes_again(
         table = read_segment(store, segment.digest)
         assert record_leaves(table) == [record_leaf(row) for row in table.to_pylist()]
     table = read_segment(store, segments[0].digest)
-    kept = [math.nan if value != value else value for value in table["output"].to_pylist()]
-    assert alike(kept, [math.nan if value != value else value for d in some for value in d.outputs])
+    kept = [math.nan if math.isnan(value) else value for value in table["output"].to_pylist()]
+    assert alike(kept, [math.nan if math.isnan(value) else value for d in some for value in d.outputs])
 
 
 @given(values=st.lists(st.lists(floats | st.none(), max_size=4), min_size=1, max_size=6), cut=st.integers(0, 3))

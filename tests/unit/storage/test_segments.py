@@ -1,3 +1,4 @@
+import math
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -59,7 +60,7 @@ def test_a_row_holds_its_own_share_of_the_request(store: ObjectStore) -> None:
     )
     first, missing, odd = row["numbers"]
     assert (first, missing) == (0.25, None)
-    assert odd != odd  # NaN and None stay apart
+    assert math.isnan(odd)  # NaN and None stay apart
     assert row["event_time"] == START - timedelta(days=1)
     assert read_segment(store, outcomes.digest).to_pylist()[0]["actual"] == 300.0
 
