@@ -1,0 +1,295 @@
+"""Every kind of ledger entry has one sentence: total, on one line, with the reason and the numbers that matter."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+import pytest
+
+from runtime.console.sentences import sentence
+from runtime.domain import events as e
+from runtime.domain.entry import Entry
+from runtime.domain.grant import Grant, SignedGrant
+from runtime.domain.reports import Comparison, EvaluationReport, FeatureStatistic, GateResult, WindowPerformance
+from runtime.domain.schema import Field, FieldKind, Schema
+from runtime.domain.verdict import Action, Verdict
+
+CLASSES: tuple[type[Any], ...] = get_args(get_args(e.Event)[0])
+NOON = datetime(2013, 3, 1, 12, tzinfo=UTC)
+DIGEST = "sha256:" + "ab" * 32
+MODEL = "flight-time-UA-EWR-SFO"
+SPEC = "flight-time-{carrier}-{origin}-{dest}"
+PARTITION = {"carrier": "UA", "origin": "EWR", "dest": "SFO"}
+SCHEMA = Schema(
+    inputs=(Field(name="hour", kind=FieldKind.NUMBER),), outputs=(Field(name="air_time", kind=FieldKind.NUMBER),)
+)
+COMPARISON = Comparison(
+    metric="mae", rows=1200, champion=10.5, challenger=9.25, difference=-1.25, low=-2.0, high=-0.5, confidence=0.95
+)
+GRANT = Grant(
+    grant_id="grant-1",
+    model=MODEL,
+    version=3,
+    artifact=DIGEST,
+    package=DIGEST,
+    environment="prod",
+    pool="default",
+    policy=DIGEST,
+    valid_from=NOON,
+    valid_until=NOON,
+)
+REPORT = EvaluationReport(
+    metrics={"mae": 9.256},
+    rows=139,
+    gates=(
+        GateResult(gate="mae", passed=True, reason="within the limit"),
+        GateResult(gate="size", passed=False, reason="too large"),
+    ),
+)
+REGISTERED = e.VersionRegistered(
+    model=MODEL,
+    version=3,
+    parent=2,
+    artifact=DIGEST,
+    artifact_bytes=1000,
+    package=DIGEST,
+    baseline=DIGEST,
+    flavor="sklearn",
+    estimator="HistGradientBoostingRegressor",
+    parameters={},
+    seed=0,
+    schema=SCHEMA,
+    dataset=DIGEST,
+    train_rows=1694,
+    first_time=NOON,
+    last_time=NOON,
+    as_of=NOON,
+    batch="batch-1",
+    code_revision="abc",
+    environment={},
+)
+FINDING = e.FindingOpened(
+    finding="finding-1",
+    model=MODEL,
+    version=3,
+    about=e.FindingKind.DATA_DRIFT,
+    as_of=NOON,
+    since=NOON,
+    log_evidence=12.34,
+    log_threshold=9.21,
+    features=(FeatureStatistic(feature="pressure", log_score=12.3, js=0.5, psi=2.26, missing_rate=0.0),),
+    recent=WindowPerformance(rows=30, mae=12.5, bias=1.0),
+    baseline=WindowPerformance(rows=300, mae=8.25, bias=0.0),
+)
+VERDICT = e.VerdictReached(
+    finding="finding-1",
+    model=MODEL,
+    verdict=Verdict(action=Action.RETRAIN, reason="recent MAE 12.50 is 1.52 times the baseline's"),
+    policy=DIGEST,
+    as_of=NOON,
+)
+SEALED = e.SegmentSealed(
+    content=e.SegmentContent.DECISIONS,
+    digest=DIGEST,
+    record_root="00",
+    records=1,
+    replica="r1",
+    epoch="epoch-1",
+    first_number=7,
+    last_number=7,
+    first_time=NOON,
+    last_time=NOON,
+)
+STEPS = (
+    e.Step(stage=e.Stage.SHADOW, share=0, decisions=30),
+    e.Step(stage=e.Stage.CANARY, share=0.1, decisions=10),
+    e.Step(stage=e.Stage.FULL, share=1, decisions=0),
+)
+
+CASES: list[tuple[e.Event, str]] = [
+    (e.SpecApplied(name=SPEC, digest=DIGEST, spec={}), f"{SPEC}: spec abababababab applied"),
+    (
+        e.ModelDeclared(model=MODEL, spec=SPEC, partition=PARTITION),
+        f"{MODEL}: model declared from spec {SPEC}, carrier UA, origin EWR, dest SFO",
+    ),
+    (
+        e.PartitionSkipped(spec=SPEC, partition=PARTITION, reason="12 rows, fewer than the 365 required"),
+        f"{SPEC}: partition carrier UA, origin EWR, dest SFO skipped: 12 rows, fewer than the 365 required",
+    ),
+    (e.ModelSuspended(model=MODEL, reason="strike"), f"{MODEL}: model suspended: strike"),
+    (e.ModelResumed(model=MODEL, reason="over"), f"{MODEL}: model resumed: over"),
+    (
+        e.ModelRetired(model=MODEL, reason="route closed", successor="flight-time-UA-JFK-SFO"),
+        f"{MODEL}: model retired in favour of flight-time-UA-JFK-SFO: route closed",
+    ),
+    (
+        e.DatasetPrepared(
+            spec=SPEC, digest=DIGEST, rows=4554, partitions=1, columns=("a",), first_time=NOON, last_time=NOON
+        ),
+        f"{SPEC}: dataset abababababab prepared, 4,554 rows in 1 partition, 2013-03-01 to 2013-03-01",
+    ),
+    (
+        e.TrainingFailed(model=MODEL, batch="batch-1", reason="no rows"),
+        f"{MODEL}: training failed in batch batch-1: no rows",
+    ),
+    (
+        REGISTERED,
+        (
+            f"{MODEL}: version 3 registered, HistGradientBoostingRegressor trained on 1,694 rows up to 2013-03-01, "
+            "successor of version 2"
+        ),
+    ),
+    (
+        e.VersionEvaluated(model=MODEL, version=3, report=REPORT),
+        f"{MODEL}: version 3 evaluated, 1 of 2 gates passed on 139 rows, MAE 9.26",
+    ),
+    (e.VersionRefused(model=MODEL, version=3, reason="too slow"), f"{MODEL}: version 3 refused: too slow"),
+    (
+        e.ApprovalRequested(model=MODEL, version=3, approvers=2, role="approver", reason="high tier", policy=DIGEST),
+        f"{MODEL}: version 3 waits for 2 approvals of role approver: high tier",
+    ),
+    (
+        e.ApprovalGiven(model=MODEL, version=3, reason="looks right"),
+        f"{MODEL}: approval of version 3 given: looks right",
+    ),
+    (
+        e.VersionApproved(
+            model=MODEL,
+            version=3,
+            approved_by=("user:ada", "user:bob"),
+            automatic=False,
+            reason="2 of 2 approvals given",
+            policy=DIGEST,
+            valid_until=NOON,
+        ),
+        (
+            f"{MODEL}: version 3 approved, agreed to by user:ada and user:bob, valid until 2013-03-01: "
+            "2 of 2 approvals given"
+        ),
+    ),
+    (
+        e.GrantIssued(model=MODEL, version=3, signed=SignedGrant(grant=GRANT, key_id="k", signature="s")),
+        f"{MODEL}: version 3 granted the right to serve in prod, pool default, until 2013-03-01",
+    ),
+    (
+        e.GrantRevoked(model=MODEL, version=3, grant_id="grant-1", reason="rolled back"),
+        f"{MODEL}: grant of version 3 revoked: rolled back",
+    ),
+    (
+        e.RolloutStarted(model=MODEL, version=3, steps=STEPS),
+        (
+            f"{MODEL}: rollout of version 3 started, shadow for 30 decisions, then canary at 10% for 10 decisions, "
+            "then all traffic"
+        ),
+    ),
+    (
+        e.RolloutMeasured(model=MODEL, version=3, step=0, comparison=COMPARISON, as_of=NOON),
+        (
+            f"{MODEL}: step 1 of version 3's rollout measured, challenger MAE 9.25 against the champion's 10.50 on "
+            "1,200 rows (difference -2.00 to -0.50 at 95% confidence)"
+        ),
+    ),
+    (
+        e.RolloutAdvanced(model=MODEL, version=3, step=1, reason="within the guardrail"),
+        f"{MODEL}: rollout of version 3 advanced to step 2: within the guardrail",
+    ),
+    (
+        e.RolloutAborted(model=MODEL, version=3, reason="above the guardrail"),
+        f"{MODEL}: rollout of version 3 aborted: above the guardrail",
+    ),
+    (
+        e.VersionPromoted(model=MODEL, version=3, reason="the last step"),
+        f"{MODEL}: version 3 promoted to champion: the last step",
+    ),
+    (
+        e.RolledBack(model=MODEL, version=3, to=2, reason="complaints"),
+        f"{MODEL}: rolled back from version 3 to version 2: complaints",
+    ),
+    (e.WatermarkAdvanced(until=NOON), "fleet: all traffic before 2013-03-01 12:00 has been handed in"),
+    (
+        e.TicksClosed(until=NOON, ticks=1, decisions=29, outcomes=1),
+        "fleet: 1 tick closed up to 2013-03-01 12:00, 29 decisions and 1 outcome",
+    ),
+    (
+        FINDING,
+        (
+            f"{MODEL}: data drift found in version 3 since 2013-03-01, as of 2013-03-01, log evidence 12.3 over its "
+            "threshold 9.2, mostly in pressure (PSI 2.26)"
+        ),
+    ),
+    (
+        VERDICT,
+        (
+            f"{MODEL}: verdict, retrain because of the finding of 2013-03-01: "
+            "recent MAE 12.50 is 1.52 times the baseline's"
+        ),
+    ),
+    (
+        e.RetrainingStarted(batch="batch-1", spec=SPEC, models=(MODEL,), as_of=NOON, reason="1 due"),
+        f"{SPEC}: retraining batch-1 of 1 model started, on data before 2013-03-01: 1 due",
+    ),
+    (
+        e.RetrainingFinished(batch="batch-1", succeeded=False, reason="3 attempts failed"),
+        "fleet: retraining batch-1 failed: 3 attempts failed",
+    ),
+    (SEALED, "replica r1: segment abababababab sealed with 1 decision, numbers 7 to 7 of epoch epoch-1"),
+    (
+        e.RecordsLost(replica="r1", epoch="epoch-1", first_number=7, last_number=9, reason="torn file"),
+        "replica r1: 3 records lost, numbers 7 to 9 of epoch epoch-1: torn file",
+    ),
+    (
+        e.LoadRefused(model=MODEL, version=3, replica="r1", reason="digest differs"),
+        f"{MODEL}: replica r1 would not load version 3: digest differs",
+    ),
+    (
+        e.GovernorStarted(epoch=2, key_id="5f489c82", public_key="ed25519:x"),
+        "fleet: governor started for the 2nd time, with key 5f489c82",
+    ),
+    (
+        e.CommandRefused(command="version_promoted", model=MODEL, reason="user:ada: it holds no grant"),
+        f"{MODEL}: command version_promoted refused: user:ada: it holds no grant",
+    ),
+]
+
+
+def said(event: e.Event, principal: str = "service:governor") -> str:
+    return sentence(Entry(7, "event-7", NOON, principal, event))
+
+
+def test_every_event_has_a_sentence() -> None:
+    assert {type(event) for event, _ in CASES} == set(CLASSES)
+
+
+@pytest.mark.parametrize(("event", "expected"), CASES, ids=[event.kind for event, _ in CASES])
+def test_a_sentence_says_what_happened_to_what_and_why(event: e.Event, expected: str) -> None:
+    assert said(event) == expected
+
+
+@pytest.mark.parametrize("event", [event for event, _ in CASES], ids=[event.kind for event, _ in CASES])
+def test_a_sentence_carries_the_reason_of_its_event(event: e.Event) -> None:
+    reason = getattr(event, "reason", None)
+    assert reason is None or said(event).endswith(f": {reason}")
+
+
+def test_a_person_is_named_and_a_service_is_not() -> None:
+    event = e.VersionRefused(model=MODEL, version=3, reason="too slow")
+    assert said(event, "user:ada") == f"{MODEL}: version 3 refused by user:ada: too slow"
+    assert "service" not in said(event)
+
+
+def test_a_finding_about_errors_says_both_errors() -> None:
+    event = FINDING.model_copy(update={"about": e.FindingKind.PERFORMANCE})
+    assert "recent MAE 12.50 against the baseline's 8.25" in said(event)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "word"), [(1, "1st"), (3, "3rd"), (4, "4th"), (11, "11th"), (21, "21st"), (112, "112th")]
+)
+def test_a_governor_counts_its_starts_in_ordinals(epoch: int, word: str) -> None:
+    assert f"for the {word} time" in said(e.GovernorStarted(epoch=epoch, key_id="k", public_key="p"))
+
+
+def test_an_event_without_a_sentence_is_refused() -> None:
+    with pytest.raises(TypeError, match="no sentence for object"):
+        said(object())  # type: ignore[arg-type]
