@@ -18,19 +18,10 @@ from runtime.local_cluster import LocalCluster
 from runtime.settings import Settings
 
 
-def connect(settings: Settings) -> None:
-    """Joins the cluster this process runs in, else the local one of ``settings.home``.
-
-    Raises ``SettingsError`` when there is none.
-    """
-    if ray.is_initialized():
-        return
-    if "RAY_ADDRESS" not in os.environ:
-        cluster = LocalCluster.load(settings.home)
-        if cluster is None:
-            raise SettingsError("FLEETWARD_HOME", str(settings.home), "a cluster that is up; start one: fleetward up")
-        os.environ.update(cluster.environment())
-    ray.init(address="auto", namespace=NAMESPACE, log_to_driver=False, logging_level=logging.WARNING)
+def connect() -> None:
+    """Connects this process to the cluster that ``runtime.local_cluster.join`` made it a member of."""
+    if not ray.is_initialized():
+        ray.init(address="auto", namespace=NAMESPACE, log_to_driver=False, logging_level=logging.WARNING)
 
 
 def dashboard_url() -> str:

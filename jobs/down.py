@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from actors.connect import connect
         from actors.deploy import remove
 
-        connect(settings)
+        connect()
         remove()
         print("Fleetward is down; its ledger and store stay")
         return 0

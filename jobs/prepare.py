@@ -18,14 +18,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_data_arguments(parser)
     options = parser.parse_args(argv)
 
-    from actors.connect import connect
-    from jobs.building import declare
-    from runtime.domain.load import load_spec
+    from runtime.local_cluster import join
     from runtime.settings import Settings
 
     settings = Settings.from_environment()
+    join(settings.home)
+
+    from actors.connect import connect
+    from jobs.building import declare
+    from runtime.domain.load import load_spec
+
     spec = load_spec(options.spec)
-    connect(settings)
+    connect()
     dataset = declare(spec, settings, as_of=options.as_of, count=options.sample)
     for skipped in dataset.skipped:
         print(f"skipped {'-'.join(skipped.partition.values())}: {skipped.reason}")

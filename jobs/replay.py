@@ -25,15 +25,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--url", default=None, help="where the fleet answers (default: this cluster's Serve)")
     options = parser.parse_args(argv)
 
+    from runtime.local_cluster import join
+    from runtime.settings import Settings
+
+    settings = Settings.from_environment()
+    join(settings.home)
+
     from actors.connect import connect, serve_url
     from jobs.progress import progress
     from jobs.replaying import replay
     from runtime.domain.load import load_spec
-    from runtime.settings import Settings
 
-    settings = Settings.from_environment()
     spec = load_spec(options.spec)
-    connect(settings)
+    connect()
     with progress() as report:
         tally = replay(spec, options.url or serve_url(settings), options.since, options.until, on_progress=report)
     print(

@@ -16,13 +16,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--batch", required=True, help="the batch's id in the ledger")
     options = parser.parse_args(argv)
 
-    from actors.connect import connect, governor
-    from actors.quiescence import ask
-    from jobs.building import retrain
+    from runtime.local_cluster import join
     from runtime.settings import Settings
 
     settings = Settings.from_environment()
-    connect(settings)
+    join(settings.home)
+
+    from actors.connect import connect, governor
+    from actors.quiescence import ask
+    from jobs.building import retrain
+
+    connect()
     batch = ask(governor().batch.remote, options.batch)
     if batch is None:
         print(f"no batch {options.batch} was started", file=sys.stderr)

@@ -21,15 +21,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_data_arguments(parser)
     options = parser.parse_args(argv)
 
+    from runtime.local_cluster import join
+    from runtime.settings import Settings
+
+    settings = Settings.from_environment()
+    join(settings.home)
+
     from actors.connect import connect
     from jobs.building import declare, train
     from jobs.progress import progress
     from runtime.domain.load import load_spec
-    from runtime.settings import Settings
 
-    settings = Settings.from_environment()
     spec = load_spec(options.spec)
-    connect(settings)
+    connect()
     dataset = declare(spec, settings, as_of=options.as_of, count=options.sample)
     with progress() as report:
         registered, failed = train(spec, dataset, settings, as_of=options.as_of, on_progress=report)

@@ -17,16 +17,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--cpus", type=int, default=os.cpu_count() or 2, help="CPUs of a local cluster")
     options = parser.parse_args(argv)
 
-    from actors.connect import connect
-    from actors.deploy import deploy, is_deployed
-    from runtime.local_cluster import LocalCluster
+    from runtime.local_cluster import LocalCluster, join
     from runtime.settings import Settings
 
     settings = Settings.from_environment()
     if "RAY_ADDRESS" not in os.environ and LocalCluster.load(settings.home) is None:
         print(f"starting a Ray cluster in {settings.home} ...", flush=True)
         LocalCluster.start(settings.home, num_cpus=options.cpus)
-    connect(settings)
+    join(settings.home)
+
+    from actors.connect import connect
+    from actors.deploy import deploy, is_deployed
+
+    connect()
     if is_deployed():
         print("Fleetward is up already; nothing changed")
         return 0

@@ -36,7 +36,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from runtime.domain.errors import FleetwardError, Refused
+import psutil
+
+from runtime.domain.errors import FleetwardError, Refused, SettingsError
 
 MARK = "FLEETWARD_CLUSTER"
 LOOPBACK = "127.0.0.1"
@@ -54,6 +56,20 @@ _BLOCK = len(_NAMED) + 2 * _INGRESS
 _START_WITHIN_S = 60.0
 
 _Cluster = TypeVar("_Cluster", bound="LocalCluster")
+
+
+def join(home: Path) -> None:
+    """Makes this process one of the cluster it runs in (a job's), else of the local one of ``home``.
+
+    Call it before anything imports Ray, which reads some of these variables only then.
+    Raises ``SettingsError`` when there is no cluster.
+    """
+    if "RAY_ADDRESS" in os.environ:
+        return
+    cluster = LocalCluster.load(home)
+    if cluster is None:
+        raise SettingsError("FLEETWARD_HOME", str(home), "a cluster that is up; start one: fleetward up")
+    os.environ.update(cluster.environment())
 
 
 class ClusterFailed(FleetwardError):
@@ -371,21 +387,22 @@ def _members(temp_dir: Path) -> dict[int, str]:
 
 def _process_table() -> tuple[dict[int, int], dict[int, str]]:
     """Parent and name by pid; zombies have ended and are left out."""
-    listing = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,stat=,comm="], capture_output=True, text=True, check=True
-    ).stdout
-    rows = [line.split(None, 3) for line in listing.splitlines()]
-    alive = [row for row in rows if len(row) == 4 and not row[2].startswith("Z")]
-    return {int(row[0]): int(row[1]) for row in alive}, {int(row[0]): Path(row[3]).name for row in alive}
+    alive = [
+        process.info
+        for process in psutil.process_iter(["pid", "ppid", "name", "status"])
+        if process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
+    return {each["pid"]: each["ppid"] for each in alive}, {each["pid"]: each["name"] for each in alive}
 
 
 def _is_marked(pid: int, temp_dir: str) -> bool:
-    process = Path("/proc", str(pid))
-    with suppress(OSError):
-        if f"{MARK}={temp_dir}\0".encode() in (process / "environ").read_bytes():
+    """By its environment or, where a process wrote over that, by where its output goes."""
+    with suppress(psutil.Error, OSError):
+        process = psutil.Process(pid)
+        if process.environ().get(MARK) == temp_dir:
             return True
     for descriptor in ("1", "2"):
         with suppress(OSError):
-            if str((process / "fd" / descriptor).readlink()).startswith(f"{temp_dir}/"):
+            if str(Path("/proc", str(pid), "fd", descriptor).readlink()).startswith(f"{temp_dir}/"):
                 return True
     return False

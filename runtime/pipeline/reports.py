@@ -20,6 +20,10 @@ class TrialReports(Callback):
         self._trials = trials
         self._models: dict[str, int] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles its callbacks to restore a search, which we never do; a progress bar cannot be pickled."""
+        return {**self.__dict__, "_on_progress": None}
+
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **_: Any) -> None:  # noqa: ARG002 - Tune's signature
         """One report of one trial. Ids end in the sample's number, so their order is the order of samples."""
         if "models" not in result:
