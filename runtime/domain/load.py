@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from runtime.domain import spec as spec_module
 from runtime.domain.errors import SpecError
 from runtime.domain.spec import Spec
 
+SHOWN_CHARACTERS = 120
+
 
 def load_spec(path: Path) -> Spec:
     """The spec in a YAML file. Raises ``SpecError``."""
@@ -21,85 +24,162 @@ def load_spec(path: Path) -> Spec:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise SpecError(str(path), None, "", error.strerror or "an unreadable file", "a readable YAML file") from error
+    except UnicodeDecodeError as error:
+        raise SpecError(str(path), None, "", f"bytes that are not text ({error.reason})", "YAML in UTF-8") from error
     return parse_spec(text, source=str(path))
 
 
 def parse_spec(text: str, source: str = "spec") -> Spec:
     """The spec in YAML text; ``source`` names it in errors. Raises ``SpecError``."""
-    try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        document = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise SpecError(source, line, "", str(error.problem), "well-formed YAML") from error
+    tree, document = _parse_yaml(text, source)
     if not isinstance(document, dict):
-        raise SpecError(source, 1, "", f"{type(document).__name__}", "a mapping with kind, name, owner, ...")
+        found = "nothing" if document is None else f"a {type(document).__name__}"
+        raise SpecError(source, 1, "", found, "a mapping with kind, name, owner, ...")
+    for line, path in sorted(_repeated(tree)):
+        raise SpecError(source, line, path, "this field a second time", "each field once")
     try:
         return Spec.model_validate(document)
     except ValidationError as error:
         raise _spec_error(source, tree, error) from error
 
 
-def _spec_error(source: str, tree: yaml.Node | None, error: ValidationError) -> SpecError:
-    """The first problem, and how many more there are."""
-    problems = error.errors(include_url=False)
-    first = problems[0]
-    node, path = _descend(tree, first["loc"])
-    line = node.start_mark.line + 1 if node is not None else None
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return SpecError(source, line, path, _found(first), _expected(first) + more)
+def _parse_yaml(text: str, source: str) -> tuple[yaml.Node | None, Any]:
+    try:
+        return yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = mark.line if mark else 0
+        lines = text.splitlines()
+        shown = repr(lines[line].strip()) if line < len(lines) else "the end of the file"
+        raise SpecError(source, line + 1, "", shown, f"well-formed YAML ({error.problem})") from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2013-99-99
+        raise SpecError(source, None, "", str(error).splitlines()[0], "well-formed YAML") from error
 
 
-def _descend(node: yaml.Node | None, loc: Sequence[int | str]) -> tuple[yaml.Node | None, str]:
-    """Follows a pydantic location through the YAML tree; parts that are only union tags are passed over."""
-    path = ""
-    for part in loc:
-        if isinstance(part, int) and isinstance(node, yaml.SequenceNode) and part < len(node.value):
-            node, path = node.value[part], f"{path}[{part}]"
+def _repeated(root: yaml.Node | None) -> Iterator[tuple[int, str]]:
+    """Line and path of every key that stands in its mapping already: YAML's own reader takes the last, silently."""
+    waiting, visited = [(root, "")], set()
+    while waiting:
+        node, path = waiting.pop()
+        if node is None or id(node) in visited:  # an alias may stand inside its own anchor
+            continue
+        visited.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += [(value, f"{path}[{index}]") for index, value in enumerate(node.value)]
         elif isinstance(node, yaml.MappingNode):
+            seen = set()
             for key, value in node.value:
-                if key.value == part:
-                    # A scalar's own line is its key's; a block's first line may stand below it.
-                    node = value if not isinstance(value, yaml.ScalarNode) else key
-                    path = f"{path}.{part}" if path else str(part)
-                    break
-            else:
-                path = f"{path}.{part}" if path and not _is_tag(part) else path or str(part)
-    return node, path
+                inner = f"{path}.{key.value}" if path else str(key.value)
+                if key.value in seen:
+                    yield key.start_mark.line + 1, inner
+                seen.add(key.value)
+                waiting.append((value, inner))
 
 
-def _is_tag(part: int | str) -> bool:
-    return str(part) in _TAGS
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """One of pydantic's complaints, found again in the file."""
+
+    line: int | None
+    path: str
+    depth: int
+    unknown: bool
+    found: str
+    expected: str
 
 
-_TAGS = frozenset(
-    {
-        "metric",
-        "better_than_baseline",
-        "better_than_champion",
-        "slice",
-        "latency_ms_p99",
-        "artifact_bytes",
-        "round_trip",
-    }
-)
+def _spec_error(source: str, tree: yaml.Node | None, error: ValidationError) -> SpecError:
+    """The first problem, and how many more there are. An unknown field is often why another is missing."""
+    problems = [_problem(tree, each) for each in error.errors(include_url=False)]
+    first = next((each for each in problems if each.unknown), problems[0])
+    # Each member of a union complains; the one that got farthest is the one that was meant.
+    about = [each for each in problems if each.path.startswith(first.path)] if not first.unknown else [first]
+    first = max(about, key=lambda each: each.depth)
+    expected = dict.fromkeys(each.expected for each in about if each.path == first.path)
+    rest = len({each.path for each in problems if not first.path.startswith(each.path)})
+    more = f" (and {rest} more)" if rest else ""
+    return SpecError(source, first.line, first.path, first.found, " or ".join(expected) + more)
+
+
+def _problem(tree: yaml.Node | None, problem: Any) -> _Problem:
+    context = problem.get("ctx", {})
+    loc = [*problem["loc"], *(part for part in str(context.get("at", "")).split(".") if part)]
+    absent = loc[-1] if loc and (problem["type"] == "missing" or context.get("found") == "nothing") else None
+    node, path, depth = _descend(tree, loc, absent)
+    line = node.start_mark.line + 1 if node is not None else None
+    unknown = problem["type"] == "extra_forbidden"
+    return _Problem(line, path, depth, unknown, _found(problem), _expected(problem))
+
+
+def _descend(
+    node: yaml.Node | None, loc: Sequence[int | str], absent: int | str | None
+) -> tuple[yaml.Node | None, str, int]:
+    """Follows a pydantic location through the YAML tree: node, path and how many parts of it are in the file.
+
+    Parts that are not in the file are names of union members, and are passed over; only ``absent``, a field
+    that should be there, is kept.
+    """
+    path, depth = "", 0
+    for at, part in enumerate(loc):
+        if tuple(loc[:1]) == ("gates",) and at == 2:
+            continue  # the tag of a gate, which may be spelled like one of its fields
+        inner = _child(node, part)
+        if inner is not None:
+            node, depth = inner, depth + 1
+        elif part != absent or at != len(loc) - 1:
+            continue
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return node, path, depth
+
+
+def _child(node: yaml.Node | None, part: int | str) -> yaml.Node | None:
+    inner: yaml.Node | None = None
+    if isinstance(part, int) and isinstance(node, yaml.SequenceNode) and part < len(node.value):
+        inner = node.value[part]
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(part):
+                # A scalar's own line is its key's; a block's first line may stand below it.
+                inner = key if isinstance(value, yaml.ScalarNode) else value
+    return inner
 
 
 def _found(problem: Any) -> str:
     if problem["type"] == "missing":
         return "nothing"
     if problem["type"] == "extra_forbidden":
-        return f"unknown field {problem['loc'][-1]!r}"
+        return f"unknown field {str(problem['loc'][-1])!r}"
+    if problem["type"] == "misfit":
+        return str(problem["ctx"]["found"])
     text = repr(problem["input"])
-    return text if len(text) <= 120 else text[:117] + "..."
+    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 3] + "..."
+
+
+_WORDS = {
+    "missing": "a value for it",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping of fields",
+    "too_short": "at least {min_length} in the list",
+    "string_too_short": "text of at least {min_length} characters",
+    "string_pattern_mismatch": "text of the form {pattern}",
+}
+"""Pydantic's types of error in the words of a spec."""
 
 
 def _expected(problem: Any) -> str:
-    if problem["type"] == "missing":
-        return f"a value for {problem['loc'][-1]!r}"
     if problem["type"] == "extra_forbidden":
         close = difflib.get_close_matches(str(problem["loc"][-1]), _field_names(), n=1)
         return f"a field of this section; did you mean {close[0]!r}?" if close else "a field of this section"
+    if problem["type"] in _WORDS:
+        return _WORDS[problem["type"]].format(**problem.get("ctx", {}))
     message: str = problem["msg"].removeprefix("Value error, ")
     return message.removeprefix("expected ").removeprefix("Input should be ")
 

@@ -12,13 +12,29 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic_core import PydanticCustomError
 
 from runtime.domain import canonical
 from runtime.domain.base import Document
 from runtime.domain.events import Stage, Step
 from runtime.domain.ids import digest_of
 from runtime.domain.terms import Count, Duration, SearchTerm, Share
+
+
+def misfit(at: str, found: object, expected: str) -> PydanticCustomError:
+    """Fields that do not fit each other: which one to look at, what it holds, what was expected of it."""
+    return PydanticCustomError("misfit", "{expected}", {"at": at, "found": found, "expected": f"expected {expected}"})
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("expected a duration longer than nothing")
+    return value
+
+
+Period = Annotated[Duration, AfterValidator(_positive)]
+"""A duration that something is divided by, so it is never 0."""
 
 
 class RiskTier(StrEnum):
@@ -54,9 +70,10 @@ class Data(Document):
     @model_validator(mode="after")
     def _target_is_no_feature(self) -> Self:
         if self.target in self.features:
-            raise ValueError(f"the target {self.target!r} stands among the features: it would leak into training")
-        if len(set(self.features)) != len(self.features):
-            raise ValueError("features must be distinct")
+            raise misfit("features", repr(self.target), "features without the target, which would leak into training")
+        twice = sorted({name for name in self.features if self.features.count(name) > 1})
+        if twice:
+            raise misfit("features", ", ".join(twice) + " twice", "distinct names")
         return self
 
 
@@ -142,7 +159,9 @@ _GATE_KEYS = {
 
 
 def _gate_tag(value: Any) -> str | None:
-    keys = value if isinstance(value, dict) else value.model_dump()
+    keys = value.model_dump() if isinstance(value, Document) else value
+    if not isinstance(keys, dict):
+        return None
     for key, tag in _GATE_KEYS.items():
         if key in keys:
             return f"{tag}_{keys[key]}" if tag == "better_than" else tag
@@ -176,8 +195,8 @@ class Monitoring(Document):
     baseline is small. ``recent``: rows with outcomes in the recent-performance window.
     """
 
-    every: Duration = timedelta(days=1)
-    features: Literal["all"] | tuple[str, ...] = "all"
+    every: Period = timedelta(days=1)
+    features: Literal["all"] | Annotated[tuple[str, ...], Field(min_length=1)] = "all"
     outcomes_after: Duration = timedelta(days=1)
     false_alarm_every: int = Field(default=10_000, ge=10)
     delta0: float = Field(default=0.0, ge=0)
@@ -192,8 +211,8 @@ class Retraining(Document):
     """
 
     when: tuple[Literal["drift", "performance"], ...] = ("performance",)
-    data: Duration = timedelta(days=60)
-    window: Duration = timedelta(days=7)
+    data: Period = timedelta(days=60)
+    window: Period = timedelta(days=7)
     degraded_by: Share | float = 0.1
     snooze: Duration = timedelta(days=28)
     refit: bool = True
@@ -217,7 +236,7 @@ class Approval(Document):
 
     automatic_if: tuple[Literal["all_gates_pass"] | AutomaticIf, ...] = ()
     otherwise: People = People()
-    valid_for: Duration = timedelta(days=90)
+    valid_for: Period = timedelta(days=90)
 
 
 class Guardrail(Document):
@@ -251,28 +270,25 @@ def _step(value: Any) -> Any:
 
 
 def _canary(value: dict[str, Any]) -> dict[str, Any]:
-    if "for" not in value:
-        raise ValueError("a canary step needs 'for: N decisions'")
-    parsed = _CanaryForm.model_validate({"share": value["canary"], "decisions": value["for"]})
-    return {"stage": Stage.CANARY, "share": parsed.share, "decisions": parsed.decisions}
+    form = _CanaryForm.model_validate(value)
+    return {"stage": Stage.CANARY, "share": form.canary, "decisions": form.decisions}
 
 
 class _CanaryForm(Document):
-    share: Share
-    decisions: Count
+    canary: Share
+    decisions: Count = Field(alias="for")
 
 
 class _ShadowForm(Document):
-    decisions: Count
+    shadow: Count
 
 
 def _shadow(value: dict[str, Any]) -> dict[str, Any]:
-    decisions = _ShadowForm.model_validate({"decisions": value["shadow"]}).decisions
-    return {"stage": Stage.SHADOW, "share": 0.0, "decisions": decisions}
+    return {"stage": Stage.SHADOW, "share": 0.0, "decisions": _ShadowForm.model_validate(value).shadow}
 
 
 def _full(value: dict[str, Any]) -> dict[str, Any]:
-    if value["full"] is not True:
+    if value != {"full": True}:
         raise ValueError("expected {full: true}")
     return {"stage": Stage.FULL, "share": 1.0, "decisions": 0}
 
@@ -296,26 +312,45 @@ class Spec(Document):
     monitor: Monitoring = Monitoring()
     retrain: Retraining = Retraining()
     approval: Approval = Approval()
-    rollout: tuple[Step, ...] = (Step(stage=Stage.FULL, share=1.0, decisions=0),)
+    rollout: tuple[Annotated[Step, BeforeValidator(_step)], ...] = (Step(stage=Stage.FULL, share=1.0, decisions=0),)
     guardrail: Guardrail = Guardrail()
     serving: Serving = Serving()
     capture: Capture = Capture()
 
-    @field_validator("rollout", mode="before")
-    @classmethod
-    def _steps(cls, value: Any) -> Any:
-        return tuple(_step(step) for step in value) if isinstance(value, list | tuple) else value
+    @model_validator(mode="after")
+    def _partitions_are_named(self) -> Self:
+        if self.kind == "model" and self.for_each is not None:
+            raise misfit(
+                "for_each", f"columns {', '.join(self.for_each.by)}", "no for_each in a model, only in a fleet"
+            )
+        if self.kind == "fleet" and self.for_each is None:
+            raise misfit("for_each", "nothing", "the columns that split the fleet, such as {by: [carrier]}")
+        try:
+            named = [name for _, name, _, _ in string.Formatter().parse(self.name) if name is not None]
+        except ValueError as error:
+            raise misfit("name", repr(self.name), f"text with {{column}} in it ({error})") from error
+        if set(named) != set(self.group_columns):
+            wanted = " and ".join(f"{{{column}}}" for column in self.group_columns) or "no {column}"
+            raise misfit("name", repr(self.name), f"{wanted} in the name, to tell the partitions apart")
+        return self
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        if (self.kind == "fleet") != (self.for_each is not None):
-            raise ValueError("a fleet needs for_each, and a model must not have it")
-        wanted = set(self.for_each.by) if self.for_each else set()
-        named = {name for _, name, _, _ in string.Formatter().parse(self.name) if name is not None}
-        if named != wanted:
-            raise ValueError(f"name must use {{column}} for exactly the columns of for_each.by; got {self.name!r}")
-        if self.rollout[-1].stage is not Stage.FULL:
-            raise ValueError("the last rollout step must be {full: true}")
+        if not self.rollout or self.rollout[-1].stage is not Stage.FULL:
+            last = self.rollout[-1].stage.value if self.rollout else "nothing"
+            raise misfit("rollout", f"{last} as the last step", "{full: true} there")
+        known = {*self.data.features, self.data.target}
+        unknown = [] if self.monitor.features == "all" else sorted(set(self.monitor.features) - known)
+        if unknown:
+            raise misfit("monitor.features", ", ".join(unknown), "names among data.features, or the target")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_hashed(self) -> Self:
+        try:
+            canonical.encode(self.as_document())
+        except ValueError as error:
+            raise misfit("", str(error), "finite numbers, whole ones below 2^53") from error
         return self
 
     @property

@@ -105,7 +105,7 @@ class SearchTerm(Document):
         try:
             low, high = (float(part) for part in arguments)
         except ValueError as error:
-            raise ValueError(f"expected two numbers in {value!r}") from error
+            raise ValueError(f"expected two numbers in {name}(a, b)") from error
         return {"distribution": name, "bounds": (low, high)}
 
     @model_validator(mode="after")
@@ -113,11 +113,11 @@ class SearchTerm(Document):
         if self.bounds is not None:
             low, high = self.bounds
             if not low < high:
-                raise ValueError(f"the lower bound must be below the upper; got {low:g}, {high:g}")
+                raise ValueError(f"expected a lower bound below the upper one; {low:g} is not below {high:g}")
             if self.distribution is Distribution.LOGUNIFORM and low <= 0:
-                raise ValueError(f"loguniform needs a lower bound above 0; got {low:g}")
+                raise ValueError(f"expected a lower bound above 0 for loguniform, not {low:g}")
         elif not self.values:
-            raise ValueError("a choice needs at least one value")
+            raise ValueError("expected at least one value to choose from")
         return self
 
 
