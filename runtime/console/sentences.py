@@ -199,7 +199,7 @@ def _(event: e.FindingOpened) -> _Told:
     evidence = f"log evidence {event.log_evidence:.1f} over its threshold {event.log_threshold:.1f}"
     worst = _features(event) or _errors(event)
     since = f"since {_day(event.since)}, as of {_day(event.as_of)}"
-    about = event.about.value.replace("_", " ")
+    about = "data drift" if event.about is e.FindingKind.DATA_DRIFT else "change of performance"
     return _Told(f"{about} found in version {event.version} {since}", numbers=f"{evidence}{worst}")
 
 

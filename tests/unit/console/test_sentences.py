@@ -280,6 +280,7 @@ def test_a_person_is_named_and_a_service_is_not() -> None:
 
 def test_a_finding_about_errors_says_both_errors() -> None:
     event = FINDING.model_copy(update={"about": e.FindingKind.PERFORMANCE})
+    assert "change of performance found" in said(event)
     assert "recent MAE 12.50 against the baseline's 8.25" in said(event)
 
 

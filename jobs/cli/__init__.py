@@ -1,0 +1,34 @@
+"""The command line: ``fleetward``. It reads, records and runs; what it prints is decided in its modules.
+
+``failing`` says how a command ends, ``reading`` and ``governed`` where it gets its answers. Nothing that takes
+long to import is imported before a command needs it: help must come at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import typer
+
+from jobs.cli import acting, history, ledger, running, showing
+from jobs.cli.failing import FailingGroup
+
+_COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Run": (running.up, running.down, showing.status, showing.version),
+    "Build": (acting.apply, running.prepare, running.train, running.retrain, running.replay),
+    "Look": (showing.models, showing.model, showing.findings, history.history),
+    "Act": (acting.approve, acting.reject, acting.rollback, acting.suspend, acting.resume),
+}
+
+app = typer.Typer(
+    name="fleetward",
+    cls=FailingGroup,
+    help="Fleetward: governs, serves, watches and proves a fleet of models.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+for _panel, _functions in _COMMANDS.items():
+    for _function in _functions:
+        app.command(rich_help_panel=_panel)(_function)
+app.add_typer(ledger.app, name="ledger", rich_help_panel="Look")

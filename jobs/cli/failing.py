@@ -1,0 +1,79 @@
+"""How a command ends: what its exit code says, and that a failure is one line on stderr and no traceback.
+
+0   done
+1   refused or failed; the line says by what and why
+2   wrong usage (typer's own)
+3   nothing there to ask: no cluster up, no ledger
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from runtime.domain.errors import FleetwardError, SettingsError
+from runtime.ledger.errors import LedgerUnavailable
+
+FAILED = 1
+NOT_REACHABLE = 3
+
+_CLUSTER_SETTINGS = frozenset({"FLEETWARD_HOME", "cluster"})
+"""The names under which ``runtime.local_cluster`` and ``actors.connect`` miss a cluster."""
+
+
+class CommandFailed(FleetwardError):
+    """A command cannot be done, for a reason that only the command line knows."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class NotReachable(CommandFailed):
+    """No cluster or no ledger is where the settings look for it."""
+
+
+@contextmanager
+def reaching() -> Iterator[None]:
+    """Says of what it guards that no Fleetward is up, where that is what went wrong."""
+    try:
+        yield
+    except SettingsError as error:
+        if error.name not in _CLUSTER_SETTINGS:
+            raise
+        where = f"{error.name}={error.value}"
+        raise NotReachable(f"Fleetward is not up ({where}): expected {error.expected}") from error
+    except ConnectionError as error:
+        if isinstance(error, BrokenPipeError):  # the reader of our output went away
+            raise
+        raise NotReachable(f"the cluster does not answer: {error}") from error
+
+
+class FailingGroup(TyperGroup):
+    """Commands whose deliberate errors end the process with a line on stderr and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command that the arguments name."""
+        try:
+            return super().invoke(ctx)
+        except FleetwardError as error:
+            typer.echo(f"fleetward: {one_line(error)}", err=True)
+            raise typer.Exit(exit_code(error)) from error
+
+
+def exit_code(error: FleetwardError) -> int:
+    """The exit code that a failure deserves."""
+    return NOT_REACHABLE if isinstance(error, NotReachable | LedgerUnavailable) else FAILED
+
+
+def one_line(error: FleetwardError) -> str:
+    """The error's text; of one that crossed from an actor, its cause's, since Ray renders a traceback."""
+    cause = getattr(error, "cause", None)
+    return " ".join(str(cause if isinstance(cause, FleetwardError) else error).split())

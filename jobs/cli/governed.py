@@ -1,0 +1,79 @@
+"""The governor of a cluster that is up, asked and told from this command line."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from jobs.cli.failing import CommandFailed, reaching
+from jobs.cli.reading import Head
+from runtime.domain.entry import Draft, Entry
+from runtime.domain.errors import FleetwardError
+from runtime.domain.spec import Spec
+from runtime.domain.state import BatchState, FindingState, ModelState, Totals
+from runtime.governance.writer import Answer, Receipt
+from runtime.local_cluster import join
+from runtime.settings import Settings
+
+
+class Governed:
+    """A ``Reader`` that asks the governor, and can also record."""
+
+    source = "governor"
+
+    @classmethod
+    def connected(cls, settings: Settings) -> Self:
+        """Joins the cluster and finds its governor. Raises ``NotReachable``."""
+        with reaching():
+            # Ray reads its environment when it is imported, and the actors import Ray.
+            join(settings.home)
+
+            from actors.connect import connect
+
+            connect()
+            return cls()
+
+    def __init__(self) -> None:
+        from actors.connect import governor
+        from actors.quiescence import ask
+
+        self._governor = governor()
+        self._ask = ask
+
+    def head(self) -> Head:
+        summary = self._ask(self._governor.summary.remote)
+        return Head(summary.size, summary.root, summary.ticks_until)
+
+    def totals(self) -> Totals:
+        return self._ask(self._governor.totals.remote)
+
+    def models(self) -> list[ModelState]:
+        return self._ask(self._governor.models.remote)
+
+    def model(self, name: str) -> ModelState:
+        return self._ask(self._governor.model.remote, name)
+
+    def findings(self) -> list[FindingState]:
+        return self._ask(self._governor.findings.remote)
+
+    def batch(self, batch: str) -> BatchState | None:
+        return self._ask(self._governor.batch.remote, batch)
+
+    def size(self) -> int:
+        return self._ask(self._governor.size.remote)
+
+    def entries(self, since: int, limit: int) -> list[Entry]:
+        # The governor holds a question for entries that do not exist yet, in case they come.
+        return self._ask(self._governor.entries.remote, since, limit) if since < self.size() else []
+
+    def specs(self) -> dict[str, Spec]:
+        """Applied specs by name."""
+        return self._ask(self._governor.specs.remote)
+
+    def record(self, draft: Draft) -> Receipt:
+        """The receipt of one draft, once it is durable. Raises the governor's refusal."""
+        answers: list[Answer] = self._ask(self._governor.record.remote, [draft])
+        for answer in answers:
+            if isinstance(answer, FleetwardError):
+                raise answer
+            return answer
+        raise CommandFailed("the governor gave no answer")

@@ -1,0 +1,139 @@
+"""Where reading commands read: from the governor of a cluster that is up, else from the ledger's own database.
+
+Both give the same answers, since state is a fold of the ledger; the governor has folded it already.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from jobs.cli.failing import NotReachable
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from runtime.domain.entry import Entry
+    from runtime.domain.state import BatchState, FindingState, FleetState, ModelState, Totals
+    from runtime.settings import Settings
+
+
+class Head(NamedTuple):
+    """The ledger's end, and how far the data's time has been judged."""
+
+    size: int
+    root: str
+    ticks_until: datetime
+
+
+class Reader(Protocol):
+    """What a reading command may ask. Nothing of it changes anything."""
+
+    source: str
+
+    def head(self) -> Head: ...
+
+    def totals(self) -> Totals: ...
+
+    def models(self) -> list[ModelState]:
+        """All models, by name."""
+        ...
+
+    def model(self, name: str) -> ModelState:
+        """Raises ``UnknownModel``."""
+        ...
+
+    def findings(self) -> list[FindingState]:
+        """All findings, oldest first."""
+        ...
+
+    def batch(self, batch: str) -> BatchState | None: ...
+
+    def size(self) -> int:
+        """Entries in the ledger."""
+        ...
+
+    def entries(self, since: int, limit: int) -> list[Entry]:
+        """At most ``limit`` entries from index ``since`` on."""
+        ...
+
+
+class LedgerReader:
+    """Reads a ledger's database, without its governor; it folds the entries when state is asked for."""
+
+    def __init__(self, url: str) -> None:
+        from runtime.ledger.errors import LedgerUnavailable
+        from runtime.ledger.log import Log
+
+        try:
+            self._log = Log.open_read_only(url)
+        except LedgerUnavailable as error:
+            hint = "bring Fleetward up (fleetward up), set FLEETWARD_HOME, or name a ledger with --database"
+            raise NotReachable(f"there is no ledger to read: {error.url}: {error.reason}; {hint}") from error
+        self.source = url
+
+    def head(self) -> Head:
+        return Head(self._state.size, self._log.root, self._state.ticks_until)
+
+    def totals(self) -> Totals:
+        return self._state.totals
+
+    def models(self) -> list[ModelState]:
+        return sorted(self._state.models.values(), key=lambda model: model.name)
+
+    def model(self, name: str) -> ModelState:
+        return self._state.model(name)
+
+    def findings(self) -> list[FindingState]:
+        return list(self._state.findings.values())
+
+    def batch(self, batch: str) -> BatchState | None:
+        return self._state.batches.get(batch)
+
+    def size(self) -> int:
+        return self._log.size
+
+    def entries(self, since: int, limit: int) -> list[Entry]:
+        return list(self._log.entries(since, limit))
+
+    def close(self) -> None:
+        self._log.close()
+
+    @cached_property
+    def _state(self) -> FleetState:
+        from jobs.cli.output import working
+        from runtime.domain.fold import fold
+
+        with working("folding the ledger"):
+            return fold(self._log.entries())
+
+
+@contextmanager
+def reading(*, offline: bool, database: str | None) -> Iterator[Reader]:
+    """The governor where a cluster is up, else the ledger of the settings; ``database`` names another ledger.
+
+    Raises ``NotReachable`` when there is neither.
+    """
+    from runtime.settings import Settings
+
+    settings = Settings.from_environment()
+    if not offline and database is None and is_up(settings):
+        from jobs.cli.governed import Governed
+
+        yield Governed.connected(settings)
+        return
+    reader = LedgerReader(database or settings.database)
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def is_up(settings: Settings) -> bool:
+    """Whether there is a cluster: the one this runs in, or the local one of the home folder."""
+    from runtime.local_cluster import LocalCluster
+
+    return "RAY_ADDRESS" in os.environ or LocalCluster.load(settings.home) is not None

@@ -1,0 +1,228 @@
+"""Commands that show what is: status, models, one model, findings, version."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jobs.cli import output
+from jobs.cli.options import Database, Format, Model, Offline, Output
+from jobs.cli.reading import Reader, is_up, reading
+
+if TYPE_CHECKING:
+    from runtime.domain.state import FindingState, ModelState, VersionState
+
+_OnlyOf = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this model's.")]
+_Limit = Annotated[int, typer.Option("--limit", min=0, help="Only so many, the newest; 0 for all.")]
+
+
+def status(output_: Output = Format.TABLE, offline: Offline = False, database: Database = None) -> None:  # noqa: FBT002
+    """Show the fleet in numbers, the ledger's head, and where Fleetward is up."""
+    with reading(offline=offline, database=database) as reader:
+        document = _status_document(reader)
+    if output_ is Format.JSON:
+        output.as_json(document)
+        return
+    cluster = document["cluster"] or {"": "not up"}
+    output.fields(
+        [
+            *((f"cluster {name}", value) for name, value in cluster.items()),
+            ("read from", document["read_from"]),
+            *((f"ledger {name}", value) for name, value in document["ledger"].items()),
+            *((name.replace("_", " "), value) for name, value in document["fleet"].items()),
+        ]
+    )
+
+
+def _status_document(reader: Reader) -> dict[str, Any]:
+    from jobs.cli.documents import fleet_document
+    from runtime.domain.base import rfc3339
+    from runtime.domain.state import DAWN
+
+    head, totals = reader.head(), reader.totals()
+    return {
+        "cluster": _cluster(),
+        "read_from": reader.source,
+        "ledger": {"entries": head.size, "root": head.root},
+        "fleet": {
+            **fleet_document(reader.models()),
+            "decisions": totals.decisions,
+            "outcomes": totals.outcomes,
+            "records_lost": totals.lost,
+            "loads_refused": totals.refused_loads,
+            "commands_refused": totals.refused_commands,
+            "judged_until": None if head.ticks_until == DAWN else rfc3339(head.ticks_until),
+        },
+    }
+
+
+def _cluster() -> dict[str, str] | None:
+    """Where the cluster of the settings is; None when none is up."""
+    import os
+
+    from runtime.local_cluster import LocalCluster
+    from runtime.settings import Settings
+
+    settings = Settings.from_environment()
+    if not is_up(settings):
+        return None
+    local = LocalCluster.load(settings.home)
+    if local is None:
+        return {"address": os.environ["RAY_ADDRESS"]}
+    return {"address": local.address, "dashboard": local.dashboard, "serve": f"{local.serve_url}/v2"}
+
+
+def models(output_: Output = Format.TABLE, offline: Offline = False, database: Database = None) -> None:  # noqa: FBT002
+    """List all models: who serves, what is being rolled out, what is due."""
+    from jobs.cli.documents import model_line
+
+    with reading(offline=offline, database=database) as reader:
+        found = [model_line(model) for model in reader.models()]
+    if output_ is Format.JSON:
+        output.as_json(found)
+        return
+    output.table(
+        ("model", "serves", "findings", "retrained", "what goes on"),
+        ((line["model"], _serves(line), line["findings"], line["retrainings"], _going_on(line)) for line in found),
+        right=("findings", "retrained"),
+        wrapped=("what goes on",),
+    )
+
+
+def _serves(line: dict[str, Any]) -> str:
+    if line["standing"] != "serving":
+        return str(line["standing"])
+    return f"version {line['champion']} of {line['versions']}"
+
+
+def _going_on(line: dict[str, Any]) -> str:
+    waits = ", ".join(f"version {number} awaits approval" for number in line["awaiting_approval"])
+    retrains = f"retraining {line['retraining']}" if line["retraining"] else ""
+    return "; ".join(part for part in (line["rollout"], waits, retrains) if part)
+
+
+def model(
+    name: Model,
+    output_: Output = Format.TABLE,
+    offline: Offline = False,  # noqa: FBT002
+    database: Database = None,
+) -> None:
+    """Show one model: its versions with their tests, its rollout, its findings."""
+    from jobs.cli.documents import model_document
+
+    with reading(offline=offline, database=database) as reader:
+        found = reader.model(name)
+        findings = [finding for finding in reader.findings() if finding.opened.model == name]
+    if output_ is Format.JSON:
+        output.as_json(model_document(found))
+        return
+    _show_model(found)
+    if findings:
+        _show_findings(findings[-_SHOWN_FINDINGS:])
+        _note_rest(min(len(findings), _SHOWN_FINDINGS), len(findings))
+
+
+_SHOWN_FINDINGS = 5
+
+
+def _show_model(model_: ModelState) -> None:
+    from jobs.cli.documents import retraining_of, rollout_of, standing
+
+    champion = "none" if model_.champion is None else f"version {model_.champion}"
+    former = ", ".join(str(number) for number in model_.former)
+    rows = (
+        ("model", model_.name),
+        ("spec", model_.spec),
+        ("partition", ", ".join(f"{column} {value}" for column, value in model_.partition.items())),
+        ("standing", standing(model_)),
+        ("champion", champion + (f" since {output.day(model_.champion_since)}" if model_.champion_since else "")),
+        ("former champions", former),
+        ("rollout", rollout_of(model_)),
+        ("retraining", retraining_of(model_)),
+    )
+    output.fields((name, value) for name, value in rows if value)
+    output.table(
+        ("version", "status", "data before", "rows", "MAE", "gates", "reason"),
+        (_version_row(each) for each in model_.versions.values()),
+        right=("version", "rows", "MAE"),
+        wrapped=("reason",),
+    )
+
+
+def _version_row(version: VersionState) -> Sequence[object]:
+    registered, report = version.registered, version.report
+    mae = None if report is None else report.metrics.get("mae")
+    passed = "" if report is None else f"{len(report.gates) - len(report.failures)} of {len(report.gates)}"
+    return (
+        version.number,
+        version.status.value.replace("_", " "),
+        output.day(registered.as_of),
+        registered.train_rows,
+        "" if mae is None else f"{mae:.2f}",
+        passed,
+        version.reason,
+    )
+
+
+def findings(
+    name: _OnlyOf = None,
+    output_: Output = Format.TABLE,
+    limit: _Limit = 50,
+    offline: Offline = False,  # noqa: FBT002
+    database: Database = None,
+) -> None:
+    """List alarms with their evidence and the policy's answer, newest last."""
+    from jobs.cli.documents import finding_document
+
+    with reading(offline=offline, database=database) as reader:
+        if name is not None:
+            reader.model(name)
+        found = [finding for finding in reader.findings() if name is None or finding.opened.model == name]
+    newest = found[-limit:] if limit else found
+    if output_ is Format.JSON:
+        output.as_json([finding_document(finding) for finding in newest])
+    else:
+        _show_findings(newest)
+    _note_rest(len(newest), len(found))
+
+
+def _show_findings(newest: Sequence[FindingState]) -> None:
+    output.table(
+        ("entry", "as of", "model", "finding", "verdict"),
+        (_finding_row(finding) for finding in newest),
+        right=("entry",),
+        wrapped=("finding", "verdict"),
+    )
+
+
+def _note_rest(shown: int, total: int) -> None:
+    if shown < total:
+        output.note(f"the newest {shown} of {total} findings; fleetward findings --limit N shows more")
+
+
+def _finding_row(finding: FindingState) -> Sequence[object]:
+    opened, answer = finding.opened, finding.verdict
+    about = f"version {opened.version}: {opened.about.value.replace('_', ' ')}"
+    evidence = f"evidence {opened.log_evidence:.1f} over {opened.log_threshold:.1f}"
+    worst = f", {opened.features[0].feature}" if opened.features else ""
+    said = "" if answer is None else f"{answer.action.value.replace('_', ' ')}: {answer.reason}"
+    return (str(finding.seq), output.day(opened.as_of), opened.model, f"{about}, {evidence}{worst}", said)
+
+
+def version(output_: Output = Format.TABLE) -> None:
+    """Show the versions of Fleetward, Ray and Python."""
+    import platform
+    from importlib.metadata import version as installed
+
+    document = {
+        "fleetward": installed("fleetward"),
+        "ray": installed("ray"),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
+    if output_ is Format.JSON:
+        output.as_json(document)
+    else:
+        output.fields(document.items())
