@@ -11,6 +11,8 @@ from dataclasses import replace
 from functools import singledispatch
 from typing import Any
 
+from pydantic import ValidationError
+
 from runtime.domain import events as e
 from runtime.domain.entry import Entry
 from runtime.domain.errors import Refused
@@ -65,7 +67,10 @@ def _live(state: FleetState, name: str) -> ModelState:
 
 @_apply.register
 def _(event: e.SpecApplied, state: FleetState, entry: Entry) -> None:
-    spec = Spec.model_validate(event.spec)
+    try:
+        spec = Spec.model_validate(event.spec)
+    except ValidationError as error:
+        raise Refused(f"spec {event.name}", f"it is not a valid spec: {error.errors()[0]['msg']}") from error
     if spec.digest != event.digest:
         raise Refused(f"spec {event.name}", f"its content hashes to {spec.digest}, not to {event.digest}")
     state.specs[event.name] = spec
@@ -138,7 +143,10 @@ def _(event: e.VersionRefused, state: FleetState, entry: Entry) -> None:
     model = _live(state, event.model)
     versions = _moved(model, event.version, Move.REFUSE, reason=event.reason)
     snoozed = versions[event.version].registered.as_of + state.snooze_of(model)
-    _update(state, event.model, entry, versions=versions, snoozed_until=max(model.snoozed_until, snoozed))
+    # An approved version may be at the full step of its rollout, just before it is promoted.
+    rollout = None if model.rollout is None or model.rollout.version == event.version else model.rollout
+    until = max(model.snoozed_until, snoozed)
+    _update(state, event.model, entry, versions=versions, rollout=rollout, snoozed_until=until)
 
 
 @_apply.register
@@ -349,8 +357,8 @@ def _(event: e.RetrainingFinished, state: FleetState, entry: Entry) -> None:
 def _(event: e.TrainingFailed, state: FleetState, entry: Entry) -> None:
     model = state.models.get(event.model)
     if model is not None and not model.retired and model.batch == event.batch:
-        batch = state.batches[event.batch]
-        _update(state, event.model, entry, snoozed_until=batch.as_of + state.snooze_of(model))
+        until = state.batches[event.batch].as_of + state.snooze_of(model)
+        _update(state, event.model, entry, snoozed_until=max(model.snoozed_until, until))
 
 
 # --- data plane ------------------------------------------------------------------------------------

@@ -56,6 +56,7 @@ _MOVES: dict[tuple[Status, Move], Status] = {
     (_S.APPROVED, _M.SHADOW): _S.SHADOW,
     (_S.APPROVED, _M.CANARY): _S.CANARY,
     (_S.APPROVED, _M.PROMOTE): _S.CHAMPION,
+    (_S.APPROVED, _M.ROLL_BACK): _S.ROLLED_BACK,  # at the full step, just before it is promoted
     (_S.SHADOW, _M.CANARY): _S.CANARY,
     (_S.SHADOW, _M.PROMOTE): _S.CHAMPION,
     (_S.SHADOW, _M.ROLL_BACK): _S.ROLLED_BACK,

@@ -16,6 +16,7 @@ from runtime.domain.base import Document
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"^(?:last\s+)?(\d+(?:\.\d+)?)\s*([smhdw])$")
+_LONGEST = timedelta(days=36_525)  # so that a moment and a duration add up to a date that exists
 _PERCENT = re.compile(r"^(\d+(?:\.\d+)?)\s*%$")
 _COUNT = re.compile(r"^(\d+)(?:\s+(?:decisions?|rows?))?$")
 _CALL = re.compile(r"^([a-z_]+)\((.*)\)$")
@@ -27,7 +28,10 @@ def _duration(value: Any) -> timedelta:
     match = _DURATION.match(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("expected a duration such as 5m, 36h, 60d or 'last 60d'")
-    return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+    seconds = float(match[1]) * _UNITS[match[2]]
+    if seconds > _LONGEST.total_seconds():
+        raise ValueError("expected a duration of at most 100 years")
+    return timedelta(seconds=seconds)
 
 
 def _duration_text(value: timedelta) -> str:

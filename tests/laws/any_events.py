@@ -1,0 +1,120 @@
+"""Events of every kind, with few names and numbers, so that they often speak of the same model and version.
+
+A field is drawn by its name, and by its type where the name is not listed: a new kind of event needs no change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any, get_args
+
+from hypothesis import strategies as st
+
+from runtime.domain import events as e
+from runtime.domain.reports import Comparison, EvaluationReport, FeatureStatistic, GateResult, WindowPerformance
+from runtime.domain.verdict import Verdict
+from tests.unit.domain.lives import MODEL, MONDAY, SCHEMA, STEPS, a_grant, a_spec, digest, granted
+
+KINDS: tuple[type[Any], ...] = get_args(get_args(e.Event)[0])
+SPEC = a_spec()
+DIGESTS = st.sampled_from([digest("a"), digest("b"), SPEC.digest])
+MOMENTS = st.integers(-3, 60).map(lambda days: MONDAY + timedelta(days=days))
+COUNTS = st.integers(0, 3)
+TEXTS = st.sampled_from(["", "drift", "\u00e9\U0001f6eb\x00"])
+PLAIN = st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False, allow_infinity=False) | TEXTS
+FLOATS = st.floats(-1e9, 1e9)
+PERFORMANCES = st.builds(WindowPerformance, rows=COUNTS, mae=FLOATS, bias=FLOATS)
+COMPARISONS = st.builds(
+    Comparison,
+    metric=st.just("mae"),
+    rows=st.integers(0, 60),
+    champion=FLOATS,
+    challenger=FLOATS,
+    difference=FLOATS,
+    low=st.none() | FLOATS,
+    high=st.none() | FLOATS,
+    confidence=st.just(0.95),
+)
+GATES = st.builds(GateResult, gate=TEXTS, passed=st.booleans(), value=st.none() | FLOATS, limit=FLOATS, reason=TEXTS)
+STATISTICS = st.builds(
+    FeatureStatistic, feature=TEXTS, log_score=FLOATS, js=FLOATS, psi=FLOATS, missing_rate=st.floats(0, 1)
+)
+MODELS = st.sampled_from([MODEL, "flight-time-AA"])
+VERSIONS = st.integers(1, 3)
+
+BY_NAME: dict[str, st.SearchStrategy[Any]] = {
+    "model": MODELS,
+    "models": st.lists(MODELS, min_size=1, max_size=2).map(tuple),
+    "version": VERSIONS,
+    "to": VERSIONS,
+    "parent": st.none() | VERSIONS,
+    "name": st.just("flights"),
+    "partition": st.sampled_from([{"carrier": "UA"}, {"carrier": "AA"}]),
+    "batch": st.sampled_from(["b1", "b2"]),
+    "finding": st.sampled_from(["f1", "f2"]),
+    "grant_id": st.sampled_from([a_grant(1).grant_id, a_grant(2).grant_id]),
+    "signed": VERSIONS.map(lambda version: granted(version).signed),
+    "steps": st.sampled_from([STEPS, STEPS[1:], STEPS[-1:]]),
+    "step": st.integers(0, 3),
+    "comparison": COMPARISONS,
+    "report": st.builds(EvaluationReport, metrics=st.dictionaries(TEXTS, FLOATS), rows=COUNTS, gates=st.tuples(GATES)),
+    "features": st.lists(STATISTICS, max_size=2).map(tuple),
+    "recent": st.none() | PERFORMANCES,
+    "baseline": DIGESTS,
+    "verdict": st.builds(Verdict, action=st.sampled_from(["nothing", "retrain", "call_a_person"]), reason=TEXTS),
+    "schema": st.just(SCHEMA),
+    "parameters": st.dictionaries(TEXTS, PLAIN, max_size=3),
+    "environment": st.dictionaries(TEXTS, TEXTS, max_size=2),
+    "columns": st.just(("hour",)),
+    "approved_by": st.just(("user:ada",)),
+    "epoch": st.sampled_from([1, 2]),
+}
+DIGEST_FIELDS = ("digest", "artifact", "package", "dataset", "policy")
+MOMENT_FIELDS = ("as_of", "since", "until", "valid_until", "first_time", "last_time")
+
+
+def _field(kind: type[Any], name: str, annotation: Any) -> st.SearchStrategy[Any]:
+    if kind is e.SpecApplied and name == "spec":
+        return st.just(SPEC.as_document()) | st.dictionaries(TEXTS, PLAIN, max_size=2)
+    if kind is e.SpecApplied and name == "digest":
+        return st.just(SPEC.digest) | DIGESTS
+    if kind is e.FindingOpened and name == "baseline":
+        return st.none() | PERFORMANCES
+    if name == "epoch" and kind is not e.GovernorStarted:
+        return TEXTS
+    if name == "spec":
+        return st.just("flights")
+    if name in BY_NAME:
+        return BY_NAME[name]
+    if name in DIGEST_FIELDS:
+        return DIGESTS
+    if name in MOMENT_FIELDS:
+        return MOMENTS
+    by_type: dict[Any, st.SearchStrategy[Any]] = {str: TEXTS, int: COUNTS, float: FLOATS, bool: st.booleans()}
+    return by_type[annotation] if annotation in by_type else st.from_type(annotation)
+
+
+def of_kind(kind: type[Any]) -> st.SearchStrategy[e.Event]:
+    """Events of one kind."""
+    fields = {
+        info.alias or name: _field(kind, info.alias or name, info.annotation)
+        for name, info in kind.model_fields.items()
+        if name != "kind"
+    }
+    return st.fixed_dictionaries(fields).map(kind.model_validate)
+
+
+def of_kinds(kinds: Iterable[type[Any]]) -> st.SearchStrategy[e.Event]:
+    """Events of any of these kinds."""
+    return st.one_of([of_kind(kind) for kind in kinds])
+
+
+EVENTS = of_kinds(KINDS)
+
+DECLARED: tuple[e.Event, ...] = (
+    e.SpecApplied(name="flights", digest=SPEC.digest, spec=SPEC.as_document()),
+    e.ModelDeclared(model=MODEL, spec="flights", partition={"carrier": "UA"}),
+    e.ModelDeclared(model="flight-time-AA", spec="flights", partition={"carrier": "AA"}),
+)
+"""What most events need before they are legal."""
