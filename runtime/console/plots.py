@@ -149,8 +149,8 @@ def ratio_map(story: Story) -> Plot | None:
     return Plot(
         title=title,
         caption="Weekly mean absolute error divided by that of the never retrained first version: blue is better, red "
-        "is worse, white had no rows. A triangle marks the week of a promotion; the number is the ratio over "
-        f"all weeks. The other {rest} judged {_plural(rest, 'model')} kept the first version: ratio 1 throughout.",
+        "is worse, white had no rows. A triangle marks a promotion (before it a canary answers part of the rows); the "
+        f"number is the ratio over all weeks. The other {rest} judged {_plural(rest, 'model')} kept the first version: ratio 1 throughout.",
         svg=svg,
     )
 
@@ -236,12 +236,12 @@ def _month_slots(firsts: Sequence[date]) -> list[str]:
 
 
 def _week_slots(mondays: Sequence[date]) -> list[str]:
-    """The month's name below its first Monday, nothing below the others; the year below the first."""
-    labels = [f"{day:%b}" if not n or day.day <= 7 else "" for n, day in enumerate(mondays)]
-    return [
-        f"{label}\n{mondays[n]:%Y}" if label and _opens_year(mondays, n) else label for n, label in enumerate(labels)
-    ]
-
-
-def _opens_year(mondays: Sequence[date], place: int) -> bool:
-    return place == 0 or (mondays[place].month == 1 and mondays[place].day <= 7)
+    """The month's name below its first Monday, nothing below the others; the year below the first and each January."""
+    named = [n for n, day in enumerate(mondays) if day.day <= 7]
+    if not named or named[0] > 2:  # a first month that is cut off gets its name too, if there is room
+        named.insert(0, 0)
+    labels = [""] * len(mondays)
+    for n in named:
+        opens_year = n == named[0] or mondays[n].month == 1
+        labels[n] = f"{mondays[n]:%b}\n{mondays[n]:%Y}" if opens_year else f"{mondays[n]:%b}"
+    return labels

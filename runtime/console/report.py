@@ -41,10 +41,8 @@ def render(story: Story, database_url: str) -> str:
 
 def verify_command(story: Story, database_url: str) -> str:
     """What a reader runs to see that the ledger still begins with what this report was made from."""
-    url = _without_password(database_url)
-    call = f"verify_log({url!r}, expected_size={story.head.size}, expected_root={story.head.root!r})"
-    code = f"from runtime.ledger.verify import verify_log; print({call})"
-    return f"python -c {shlex.quote(code)}" if "'" not in code else f'python -c "{code}"'
+    url = shlex.quote(_without_password(database_url))
+    return f"fleetward ledger verify --database {url} --expect-size {story.head.size} --expect-root {story.head.root}"
 
 
 def _without_password(url: str) -> str:
