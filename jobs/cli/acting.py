@@ -80,7 +80,7 @@ def apply(file: _File, as_: Principal = None) -> None:
     spec = load_spec(file)
     governed = _governed(settings)
 
-    from runtime.pipeline.search import check_search  # imports Ray, which must come after the cluster was joined
+    from runtime.pipeline.search import check_search  # after joining: the pipeline may import Ray
 
     check_search(spec)
     present = governed.specs().get(spec.name)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _PAGE = 1_000
 
-_Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only what concerns this model.")]
+_Name = Annotated[str | None, typer.Argument(metavar="NAME", help="Only what concerns this model.")]
 _Limit = Annotated[int, typer.Option("--limit", min=0, help="Only so many, the newest; 0 for all.")]
 _Kinds = Annotated[
     list[str] | None,

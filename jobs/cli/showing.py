@@ -14,7 +14,7 @@ from jobs.cli.reading import Reader, is_up, reading
 if TYPE_CHECKING:
     from runtime.domain.state import FindingState, ModelState, VersionState
 
-_OnlyOf = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this model's.")]
+_OnlyOf = Annotated[str | None, typer.Argument(metavar="NAME", help="Only this model's.")]
 _Limit = Annotated[int, typer.Option("--limit", min=0, help="Only so many, the newest; 0 for all.")]
 
 
