@@ -14,6 +14,7 @@ from runtime.domain import events as e
 from runtime.domain.entry import Draft, Entry
 from runtime.domain.grant import Grant, SignedGrant
 from runtime.domain.ids import derived_id
+from runtime.domain.lifecycle import Status
 from runtime.domain.state import FleetState
 from runtime.policy import approval, retraining
 
@@ -88,7 +89,10 @@ def _(event: e.RolloutAborted, state: FleetState, now: datetime, sign: Sign) -> 
 
 @_follow.register
 def _(event: e.RolledBack, state: FleetState, now: datetime, sign: Sign) -> list[e.Event]:
-    return _revoke(state, event.model, event.version, f"rolled back: {event.reason}")
+    # The champion, and the challenger that was being rolled out against it.
+    versions = state.model(event.model).versions.values()
+    fallen = [version.number for version in versions if version.status is Status.ROLLED_BACK]
+    return [each for number in fallen for each in _revoke(state, event.model, number, f"rolled back: {event.reason}")]
 
 
 @_follow.register

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any, get_args
+from typing import Any
 
 from hypothesis import strategies as st
 
 from runtime.domain import events as e
 from runtime.domain.reports import Comparison, EvaluationReport, FeatureStatistic, GateResult, WindowPerformance
 from runtime.domain.verdict import Verdict
-from tests.unit.domain.lives import MODEL, MONDAY, SCHEMA, STEPS, a_grant, a_spec, digest, granted
+from tests.unit.domain.lives import KINDS, MODEL, MONDAY, SCHEMA, STEPS, a_grant, a_spec, digest, granted
 
-KINDS: tuple[type[Any], ...] = get_args(get_args(e.Event)[0])
 SPEC = a_spec()
 DIGESTS = st.sampled_from([digest("a"), digest("b"), SPEC.digest])
 MOMENTS = st.integers(-3, 60).map(lambda days: MONDAY + timedelta(days=days))

@@ -14,8 +14,8 @@ from runtime.domain.errors import FleetwardError
 from runtime.domain.fold import apply, fold
 from runtime.domain.lifecycle import Status
 from runtime.domain.state import FleetState
-from tests.laws.any_events import DECLARED, EVENTS, KINDS, TEXTS, of_kind, of_kinds
-from tests.unit.domain.lives import MONDAY
+from tests.laws.any_events import DECLARED, EVENTS, TEXTS, of_kind, of_kinds
+from tests.unit.domain.lives import KINDS, MONDAY
 
 LIVES = st.lists(
     of_kinds(

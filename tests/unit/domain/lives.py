@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 from runtime.domain import events as e
 from runtime.domain.entry import Entry
@@ -18,6 +18,7 @@ from runtime.domain.state import FleetState, ModelState, VersionState
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 MODEL = "flight-time-UA"
+KINDS: tuple[type[Any], ...] = get_args(get_args(e.Event)[0])
 STEPS = (
     e.Step(stage=e.Stage.SHADOW, share=0.0, decisions=30),
     e.Step(stage=e.Stage.CANARY, share=0.1, decisions=10),
