@@ -66,7 +66,12 @@ def _show(document: dict[str, Any], output_: Format) -> None:
     if output_ is Format.JSON:
         output.as_json(document)
     else:
-        output.fields((name.replace("_", " "), value) for name, value in document.items() if value is not None)
+        output.fields((name.replace("_", " "), _field(name, value)) for name, value in document.items())
+
+
+def _field(name: str, value: object) -> object:
+    """An entry's number is a name, not an amount: written as ``ledger show`` takes it."""
+    return str(value) if name in {"seq", "first_bad_entry"} else value
 
 
 @app.command()
@@ -92,6 +97,6 @@ def show(
     if output_ is Format.JSON:
         output.as_json(document)
         return
-    event = json.dumps(document.pop("event"), indent=2, ensure_ascii=False)
-    output.fields((name.replace("_", " "), value) for name, value in document.items())
-    output.lines([event])
+    event = document.pop("event")
+    _show(document, output_)
+    output.lines([json.dumps(event, indent=2, ensure_ascii=False)])

@@ -79,6 +79,7 @@ def test_a_damaged_ledger_fails_and_names_its_first_bad_entry(run: Run, installa
     result = run("ledger", "verify")
     assert result.exit_code == 1
     assert "damaged" in result.stdout
+    assert f"first bad entry  {BAD}" in result.stdout
     assert f"ledger entry {BAD}: its leaf hashes to" in result.stderr
 
 
