@@ -150,7 +150,8 @@ def ratio_map(story: Story) -> Plot | None:
         title=title,
         caption="Weekly mean absolute error divided by that of the never retrained first version: blue is better, red "
         "is worse, white had no rows. A triangle marks a promotion (before it a canary answers part of the rows); the "
-        f"number is the ratio over all weeks. The other {rest} judged {_plural(rest, 'model')} kept the first version: ratio 1 throughout.",
+        f"number is the ratio over all weeks. The other {rest} judged {_plural(rest, 'model')} kept the first version: "
+        "ratio 1 throughout.",
         svg=svg,
     )
 
@@ -189,7 +190,9 @@ def _heat(models: Sequence[ModelStory], weeks: Sequence[date]) -> Drawing:
 
 
 def _saved_words(errors: Errors) -> str:
-    if errors.saved is None or abs(errors.saved) < 0.0005:
+    if errors.saved is None:
+        return f"With Fleetward the error was {errors.served:.2f}, never retrained {errors.never_retrained:.2f}"
+    if abs(errors.saved) < 0.0005:
         return "With Fleetward the error was the same as never retrained"
     return f"With Fleetward the error was {abs(errors.saved):.1%} {'lower' if errors.saved > 0 else 'higher'}"
 
