@@ -160,7 +160,7 @@ def test_a_fleet_that_erred_more_than_it_had_to_says_so(young: Fleet) -> None:
     young.tell("march b", "air-a", [11.0])
     text = page_of(young).text
     assert "With Fleetward the error was 1000.0% higher" in text
-    assert "1000.0% more error than never retrained" in text
+    assert "more error than never retrained, over all judged rows 1000.0%" in text
     assert "2 recorded answers of first versions did not come out the same" in text
 
 
