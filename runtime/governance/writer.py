@@ -2,6 +2,7 @@
 
 A command is a list of drafts. Each draft is judged on its own, in order:
 
+    no canonical form           -> refused (a NaN, say)
     seen before, same body      -> the first entry's receipt, nothing is written
     seen before, another body   -> refused
     principal lacks the role    -> refused
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from runtime.domain import events as e
-from runtime.domain.entry import Draft, Entry, leaf_bytes
+from runtime.domain.entry import Draft, Entry, entry_from_leaf, leaf_bytes
 from runtime.domain.errors import FleetwardError, IdempotencyConflict, Refused
 from runtime.domain.fold import apply, fold
 from runtime.domain.ids import derived_id
@@ -81,47 +82,60 @@ class _Batch:
 
     def judge(self, draft: Draft) -> Answer:
         """The draft's receipt, or the error that refuses it."""
-        known = self._new.get(draft.event_id) or self._log.find(draft.event_id)
-        if known is not None:
-            return self._repeat(draft, known)
         try:
+            entry = self._entry(draft)
+            known = self._new.get(draft.event_id) or self._log.find(draft.event_id)
+            if known is not None:
+                return self._repeat(draft, known)
             access.check(self._state, draft.event, draft.principal)
-            entry = self._apply(draft)
+            self._apply(draft, entry)
         except FleetwardError as error:
             self._record_refusal(draft, error)
             return error
         self._follow_up(entry)
         return Receipt(draft.event_id, entry.seq, repeated=False)
 
-    def _repeat(self, draft: Draft, known: Entry) -> Answer:
+    def _repeat(self, draft: Draft, known: Entry) -> Receipt:
         if leaf_bytes(draft.event_id, known.time, draft.principal, draft.event) == known.leaf():
             return Receipt(draft.event_id, known.seq, repeated=True)
         what = f"{draft.event.kind} with event id {draft.event_id}"
-        error = IdempotencyConflict(what, f"entry {known.seq} has that id and another body")
-        self._record_refusal(draft, error)
-        return error
+        raise IdempotencyConflict(what, f"entry {known.seq} has that id and another body")
 
     def _follow_up(self, entry: Entry) -> None:
         """Applies everything that follows from an entry, and from what follows."""
         following = deque(reactions(self._state, entry, self._sign))
         while following:
-            consequence = self._apply(following.popleft())
+            draft = following.popleft()
+            consequence = self._entry(draft)
+            self._apply(draft, consequence)
             following.extend(reactions(self._state, consequence, self._sign))
 
-    def _apply(self, draft: Draft) -> Entry:
-        entry = Entry(self._state.size, draft.event_id, self.now, draft.principal, draft.event)
+    def _entry(self, draft: Draft) -> Entry:
+        """The entry as every later reader will see it, so that folding now and replaying later agree."""
+        try:
+            leaf = leaf_bytes(draft.event_id, self.now, draft.principal, draft.event)
+            return entry_from_leaf(self._state.size, leaf)
+        except ValueError as error:  # rfc8785's and pydantic's errors are ValueErrors, and so is a lone surrogate's
+            raise Refused(draft.event.kind, f"it cannot be written: {_plain(str(error))}") from error
+
+    def _apply(self, draft: Draft, entry: Entry) -> None:
         apply(self._state, entry)
         self.drafts.append(draft)
         self._new[draft.event_id] = entry
-        return entry
 
     def _record_refusal(self, draft: Draft, error: FleetwardError) -> None:
         reason = error.reason if isinstance(error, Refused) else str(error)
         refusal = e.CommandRefused(
             command=draft.event.kind,
             model=getattr(draft.event, "model", None),
-            reason=f"{draft.principal}: {reason}",
+            reason=_plain(f"{draft.principal}: {reason}"),
         )
-        key = derived_id("refused", draft.event_id, str(draft.event), draft.principal)
+        key = derived_id("refused", *map(_plain, (draft.event_id, str(draft.event), draft.principal)))
         if key not in self._new and self._log.find(key) is None:
-            self._apply(Draft(refusal, GOVERNOR, key))
+            recorded = Draft(refusal, GOVERNOR, key)
+            self._apply(recorded, self._entry(recorded))
+
+
+def _plain(text: str) -> str:
+    """The text, with ``?`` for what no UTF-8 can hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")
