@@ -14,11 +14,11 @@ from runtime.governance.writer import Receipt
 
 
 def record(events: Iterable[Event], principal: str, *key: object) -> list[Receipt]:
-    """Records the events in one command; ``key`` and an event's kind, model and partition make its idempotency key.
+    """Records the events in one command; ``key``, the principal and an event's kind, model and partition make its idempotency key.
 
     Raises the first refusal; the events that were not refused stand.
     """
-    drafts = [Draft(event, principal, derived_id(event.kind, *key, *_subject(event))) for event in events]
+    drafts = [Draft(event, principal, derived_id(event.kind, principal, *key, *_subject(event))) for event in events]
     if not drafts:
         return []
     answers = ask(governor().record.remote, drafts)

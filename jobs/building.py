@@ -9,7 +9,7 @@ from actors.connect import governor
 from actors.quiescence import ask
 from actors.recording import record
 from runtime.domain.events import SpecApplied, TrainingFailed
-from runtime.domain.ids import derived_id
+from runtime.domain.ids import derived_id, new_id
 from runtime.domain.spec import Spec
 from runtime.domain.state import BatchState, ModelState
 from runtime.pipeline.prepare import PreparedDataset, prepare
@@ -22,11 +22,18 @@ from runtime.storage.objects import ObjectStore
 RETRAIN = "job:retrain"
 
 
+def apply_spec(spec: Spec, settings: Settings) -> None:
+    """From now on the spec's policies hold. Nothing is recorded if they do already."""
+    applied = ask(governor().specs.remote).get(spec.name)
+    if applied is None or applied.digest != spec.digest:
+        event = SpecApplied(name=spec.name, digest=spec.digest, spec=spec.as_document())
+        record([event], settings.principal, new_id())
+
+
 def declare(spec: Spec, settings: Settings, *, as_of: datetime, count: int | None) -> PreparedDataset:
     """Applies the spec, prepares its data before ``as_of``, and declares a model for each usable partition."""
     check_search(spec)
-    applied = SpecApplied(name=spec.name, digest=spec.digest, spec=spec.as_document())
-    record([applied], settings.principal, spec.digest)
+    apply_spec(spec, settings)
     models = None if count is None else sample(spec, count)
     dataset = prepare(spec, store=ObjectStore.open(settings.store), as_of=as_of, models=models)
     record(dataset.events, settings.principal, spec.digest, dataset.digest)

@@ -1,4 +1,5 @@
-"""Takes Fleetward down: the local cluster of FLEETWARD_HOME, or, inside a job, its actors and applications.
+"""Takes Fleetward down: the local cluster of FLEETWARD_HOME (and a demo's that was kept), or, inside a job, its actors
+and applications.
 
 Nothing durable is lost: the ledger and the store stay, and the next ``up`` goes on from them.
 
@@ -9,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 
 
@@ -29,14 +29,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         remove()
         print("Fleetward is down; its ledger and store stay")
         return 0
-    cluster = LocalCluster.load(settings.home)
-    if cluster is None:
+    homes = (settings.home, settings.home / "demo")
+    up = [cluster for home in homes if (cluster := LocalCluster.load(home)) is not None]
+    for cluster in up:
+        cluster.stop()
+        print(f"the cluster of {cluster.home} is down; its ledger and store stay")
+    if not up:
         print(f"no cluster of {settings.home} is up")
-        return 0
-    cluster.stop()
-    print(f"the cluster of {settings.home} is down; its ledger and store stay")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from jobs.ending import run
+
+    run(main)

@@ -6,7 +6,6 @@ python -m jobs.prepare --spec examples/flights/spec.yaml --as-of 2013-03-01 [--s
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 
@@ -38,4 +37,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from jobs.ending import run
+
+    run(main)

@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     join(settings.home)
 
     from actors.connect import connect, serve_url
-    from jobs.progress import progress
+    from jobs.display.progress import progress
     from jobs.replaying import replay
     from runtime.domain.load import load_spec
 
@@ -50,4 +50,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from jobs.ending import run
+
+    run(main)

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from actors.connect import governor
 from actors.quiescence import ask, settle
-from jobs.progress import Report
+from jobs.display.progress import Report
 from runtime.domain.spec import Spec
 from runtime.pipeline.prepare import load_source
-from runtime.pipeline.replay import Replay, Tally, days
+from runtime.pipeline.replay import Day, Replay, Tally, days
+
+AfterDay = Callable[[Day], None]
 
 
-def replay(spec: Spec, url: str, since: datetime, until: datetime, *, on_progress: Report | None = None) -> Tally:
+def replay(
+    spec: Spec,
+    url: str,
+    since: datetime,
+    until: datetime,
+    *,
+    on_progress: Report | None = None,
+    after_day: AfterDay | None = None,
+) -> Tally:
     """Replays ``since <= time < until`` to the models that serve; what was sent and answered."""
     settle(spec.serving.pool)
     frame = load_source(spec)
@@ -23,6 +34,8 @@ def replay(spec: Spec, url: str, since: datetime, until: datetime, *, on_progres
     for done, day in enumerate(planned, start=1):
         tally += sender.send(day)
         settle(spec.serving.pool, day.end)
+        if after_day is not None:
+            after_day(day)
         if on_progress is not None:
             on_progress(done, len(planned), "days replayed")
     return tally

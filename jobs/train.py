@@ -9,7 +9,6 @@ rolls out what was approved.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 
@@ -29,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from actors.connect import connect
     from jobs.building import declare, train
-    from jobs.progress import progress
+    from jobs.display.progress import progress
     from runtime.domain.load import load_spec
 
     spec = load_spec(options.spec)
@@ -46,4 +45,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from jobs.ending import run
+
+    run(main)

@@ -76,7 +76,7 @@ def days(spec: Spec, frame: pd.DataFrame, models: set[str], step: timedelta = ti
 
     ``frame`` has the spec's time, target, feature and partition columns; rows of other partitions are left out.
     """
-    rows = frame.assign(_model=_models_of(spec, frame), _step=frame[spec.data.time].dt.floor(step))
+    rows = frame.assign(_model=models_of(spec, frame), _step=frame[spec.data.time].dt.floor(step))
     rows = rows[rows["_model"].isin(models)].sort_values([spec.data.time], kind="stable")
     if rows.empty:
         return
@@ -142,7 +142,8 @@ class Replay:
         return Tally(requests=1, failed=1, failures=(f"{request.path}: {failure}",))
 
 
-def _models_of(spec: Spec, frame: pd.DataFrame) -> pd.Series:
+def models_of(spec: Spec, frame: pd.DataFrame) -> pd.Series:
+    """The model each row belongs to."""
     columns = list(spec.group_columns)
     if not columns:
         return pd.Series(spec.name, index=frame.index)
@@ -156,14 +157,16 @@ def _decision_id(name: str, start: datetime) -> str:
     return derived_id("replay", name, start.isoformat())
 
 
-def _question(spec: Spec, name: str, start: datetime, part: pd.DataFrame) -> Request:
+def infer_request(spec: Spec, name: str, part: pd.DataFrame, parameters: dict[str, str] | None = None) -> Request:
+    """What asks a model for a prediction of each row."""
     tensors = [_tensor(part[feature]) for feature in spec.data.features]
-    document = {
-        "id": f"{name} {start:%Y-%m-%d}",
-        "parameters": {"decision_id": _decision_id(name, start), "event_time": rfc3339(start)},
-        "inputs": tensors,
-    }
+    document = ({"parameters": parameters} if parameters else {}) | {"inputs": tensors}
     return Request(f"/v2/models/{name}/infer", orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY), len(part))
+
+
+def _question(spec: Spec, name: str, start: datetime, part: pd.DataFrame) -> Request:
+    parameters = {"decision_id": _decision_id(name, start), "event_time": rfc3339(start)}
+    return infer_request(spec, name, part, parameters)
 
 
 def _tensor(column: pd.Series) -> dict[str, object]:
