@@ -105,9 +105,8 @@ def retraining_months(story: Story) -> Plot | None:
     if not story.attempts:
         return None
     tally = story.tally
-    months = [month for month in story.months if month.tally.retrained]
-    firsts = _months_between(months[0].first, months[-1].first)
-    by_first = {month.first: month.tally for month in months}
+    firsts = _months_between(story.months[0].first, story.months[-1].first)
+    by_first = {month.first: month.tally for month in story.months}
     tallies = [by_first.get(first) for first in firsts]
     endings = [(month_before(each.as_of), each.ending) for each in story.attempts]
     undecided = [sum(at == first and ending is Ending.UNDECIDED for at, ending in endings) for first in firsts]
@@ -117,10 +116,10 @@ def retraining_months(story: Story) -> Plot | None:
     ]
     if any(undecided):
         series.append(Series("not decided", GREY, undecided))
-    title = (
-        f"{tally.accepted} of {tally.retrained} {_plural(tally.retrained, 'retraining')} became champion; "
-        f"{tally.refused} {'was' if tally.refused == 1 else 'were'} refused and changed nothing"
+    refused = {0: "none was refused", 1: "1 was refused and changed nothing"}.get(
+        tally.refused, f"{tally.refused} were refused and changed nothing"
     )
+    title = f"{tally.accepted} of {tally.retrained} {_plural(tally.retrained, 'retraining')} became champion; {refused}"
     drawing = stacked_bars(_month_slots(firsts), series, y_label="retrainings of single models")
     return Plot(
         title=title,

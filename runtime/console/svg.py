@@ -16,6 +16,7 @@ WIDTH = 880.0
 INK, MUTED, GRID = "#1b1f24", "#57606a", "#d8dee4"
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 12.0, 34.0, 44.0
+_WIDEST_SLOT = 120.0
 
 _RECT = Markup('<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" fill="{}"><title>{}</title></rect>')
 _LINE = Markup('<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" stroke="{}"/>')
@@ -111,7 +112,7 @@ class _Chart:
         self, drawing: Drawing, slots: Sequence[str], largest: float, y_label: str, series: Sequence[Series]
     ) -> None:
         self.drawing = drawing
-        self.slot = (drawing.width - _LEFT - _RIGHT) / max(len(slots), 1)
+        self.slot = min((drawing.width - _LEFT - _RIGHT) / max(len(slots), 1), _WIDEST_SLOT)
         step = _round_step(largest)
         self._top = max(math.ceil(largest * 1.04 / step), 1) * step
         for number in range(round(self._top / step) + 1):
