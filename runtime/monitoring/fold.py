@@ -52,17 +52,27 @@ class Monitor:
 
     def apply(self, entry: Entry) -> list[Draft]:
         """Takes the next entry. Raises what reading a segment raises; then the entry may be given again."""
+        baseline = self._baseline(entry.event)
         drafts = self._feed(entry.event)
         apply(self.state, entry)
-        self._after(entry.event)
+        self._after(entry.event, baseline)
         return drafts
 
     def apply_without_data(self, entry: Entry) -> list[Draft]:
-        """Takes an entry whose segment cannot be read: its records stay uncounted, the state moves on."""
+        """Takes an entry whose segment or baseline cannot be read: nothing is counted, the state moves on."""
         apply(self.state, entry)
+        self._after(entry.event, None)
         return []
 
     # --- before the state moves: data --------------------------------------------------------------
+
+    def _baseline(self, event: e.Event) -> Baseline | None:
+        """The baseline of the version that this event makes the champion."""
+        if not isinstance(event, e.VersionPromoted | e.RolledBack):
+            return None
+        number = event.version if isinstance(event, e.VersionPromoted) else event.to
+        registered = self.state.model(event.model).version(number).registered
+        return Baseline.from_document(json.loads(self._read_object(registered.baseline)))
 
     @singledispatchmethod
     def _feed(self, event: Any) -> list[Draft]:  # noqa: ARG002 - most entries carry no data
@@ -96,33 +106,34 @@ class Monitor:
     # --- after the state moved: whom to watch ------------------------------------------------------
 
     @singledispatchmethod
-    def _after(self, event: Any) -> None:  # noqa: ARG002 - most entries change nobody's watch
+    def _after(self, event: Any, baseline: Baseline | None) -> None:  # noqa: ARG002 - most change nobody's watch
         return None
 
     @_after.register(e.VersionPromoted)
     @_after.register(e.RolledBack)
-    def _(self, event: e.VersionPromoted | e.RolledBack) -> None:
+    def _(self, event: e.VersionPromoted | e.RolledBack, baseline: Baseline | None) -> None:
         model = self.state.model(event.model)
         watch = self._watch(event.model)
         watch.trial = None
-        champion = model.serving
-        if champion is None:
+        if model.champion is None or baseline is None:
             return
-        baseline = Baseline.from_document(json.loads(self._read_object(champion.registered.baseline)))
-        watch.follow(champion.number, baseline, self.state.spec_of(model))
+        watch.follow(model.champion, baseline, self.state.spec_of(model))
 
     @_after.register(e.RolloutStarted)
     @_after.register(e.RolloutAdvanced)
-    def _(self, event: e.RolloutStarted | e.RolloutAdvanced) -> None:
+    def _(self, event: e.RolloutStarted | e.RolloutAdvanced, baseline: Baseline | None) -> None:  # noqa: ARG002
         model = self.state.model(event.model)
         rollout = model.rollout
         if rollout is None or model.champion is None:
             return
         self._watch(event.model).trial = Trial(rollout.version, model.champion, rollout.step, rollout.current.decisions)
 
-    @_after.register
-    def _(self, event: e.RolloutAborted) -> None:
-        self._watch(event.model).trial = None
+    @_after.register(e.RolloutAborted)
+    @_after.register(e.VersionRefused)
+    def _(self, event: e.RolloutAborted | e.VersionRefused, baseline: Baseline | None) -> None:  # noqa: ARG002
+        model = self.state.model(event.model)
+        if model.rollout is None and event.model in self.watches:
+            self.watches[event.model].trial = None
 
     # --- counting ----------------------------------------------------------------------------------
 
@@ -137,7 +148,7 @@ class Monitor:
             for key, output in zip(decisions.keys, decisions.outputs, strict=True):
                 watch.waiting.beside(key, decisions.version, output, step)
             return
-        decisions = decisions.without(watch.waiting.holds)
+        decisions = decisions.without(watch.waiting.knows)
         for key, output in zip(decisions.keys, decisions.outputs, strict=True):
             watch.waiting.served(key, decisions.version, output)
         if decisions.keys and watch.features is not None and decisions.version == watch.version:

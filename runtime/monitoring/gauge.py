@@ -1,9 +1,17 @@
-"""One detector on its way through ticks: counts of the open tick, evidence, and what it saw since it rose."""
+"""One detector on its way through ticks: counts of the open tick, evidence, and what it saw since it rose.
+
+When the change began is Page's estimate: the sum of the ticks' log e-values, started anew whenever it falls to 0
+(CUSUM, Page 1954). The evidence itself, a Shiryaev-Roberts sum, does not tell: without any change it grows like the
+number of ticks.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import datetime
+
+import numpy as np
 
 from runtime.domain.reports import FeatureStatistic
 from runtime.statistics.detector import DetectorPlan, DetectorState, Reading, update
@@ -15,7 +23,7 @@ SHOWN_FEATURES = 8
 
 @dataclass(slots=True)
 class Gauge:
-    """A detector with its open tick. ``since`` is the tick at which evidence last began to rise above 1."""
+    """A detector with its open tick. ``since`` is the start of the tick from which on evidence only gained."""
 
     profile: Profile
     plan: DetectorPlan
@@ -23,6 +31,8 @@ class Gauge:
     open_tick: Counts = field(init=False)
     window: Counts = field(init=False)
     since: datetime | None = None
+    evidence: float = -math.inf
+    gained: float = 0.0
 
     def __post_init__(self) -> None:
         self.reset()
@@ -32,7 +42,7 @@ class Gauge:
         """Forget all evidence; what the open tick has counted stays."""
         self.state = DetectorState.fresh(self.plan)
         self.window = Counts.empty(self.profile.layout)
-        self.since = None
+        self.since, self.evidence, self.gained = None, -math.inf, 0.0
 
     def count(self, columns: Columns) -> None:
         """Adds rows to the open tick."""
@@ -44,7 +54,9 @@ class Gauge:
         if not counts.rows:
             return None
         self.state, reading = update(self.plan, self.state, counts)
-        if reading.evidence <= 0:
+        tick = reading.evidence - float(np.logaddexp(0.0, self.evidence))
+        self.evidence, self.gained = reading.evidence, max(self.gained, 0.0) + tick
+        if self.gained <= 0 and not reading.alarm:
             self.since, self.window = None, Counts.empty(self.profile.layout)
         else:
             self.since = self.since or tick_start

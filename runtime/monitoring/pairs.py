@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 RowKey = tuple[str, int]
 MAX_WAITING = 200_000
 """Rows a model keeps waiting for outcomes; beyond it the oldest are given up and counted."""
+MAX_JUDGED = 20_000
+"""Rows a model remembers once they are judged: a request that is sent again comes soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +32,23 @@ class Waiting:
 class WaitingRows:
     """A bounded store of rows without outcomes, oldest given up first."""
 
-    def __init__(self, limit: int = MAX_WAITING) -> None:
+    def __init__(self, limit: int = MAX_WAITING, judged_limit: int = MAX_JUDGED) -> None:
         self._rows: OrderedDict[RowKey, Waiting] = OrderedDict()
-        self._beside: dict[RowKey, tuple[int, float, tuple[int, int] | None]] = {}
-        self._limit = limit
+        self._beside: OrderedDict[RowKey, tuple[int, float, tuple[int, int] | None]] = OrderedDict()
+        self._judged: OrderedDict[RowKey, None] = OrderedDict()
+        self._limit, self._judged_limit = limit, judged_limit
         self.given_up = 0
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def holds(self, key: RowKey) -> bool:
-        """Whether the row was served and still waits for its outcome."""
-        return key in self._rows
+    def knows(self, key: RowKey) -> bool:
+        """Whether the row was served already: it waits for its outcome, or was judged lately."""
+        return key in self._rows or key in self._judged
+
+    def has_judged(self, key: RowKey) -> bool:
+        """Whether the row's outcome was taken lately."""
+        return key in self._judged
 
     def served(self, key: RowKey, version: int, prediction: float) -> None:
         """A version answered the row."""
@@ -55,11 +62,18 @@ class WaitingRows:
     def beside(self, key: RowKey, version: int, prediction: float, step: tuple[int, int] | None) -> None:
         """A version predicted the row in the shadow of the one that answered; either may be told first."""
         row = self._rows.get(key)
-        if row is None:
+        if row is None and key not in self._judged:
             self._beside[key] = (version, prediction, step)
-        else:
+            if len(self._beside) > self._limit:
+                self._beside.popitem(last=False)
+        elif row is not None:
             self._rows[key] = replace(row, predictions=(*row.predictions, (version, prediction)), step=step)
 
     def outcome(self, key: RowKey) -> Waiting | None:
         """The row's predictions, now judged; ``None`` for an unknown row or one judged already."""
-        return self._rows.pop(key, None)
+        row = self._rows.pop(key, None)
+        if row is not None:
+            self._judged[key] = None
+            if len(self._judged) > self._judged_limit:
+                self._judged.popitem(last=False)
+        return row

@@ -36,7 +36,8 @@ class DecisionRows:
 
     def without(self, known: Callable[[tuple[str, int]], bool]) -> DecisionRows:
         """The rows whose keys are not known: a request that was sent again is counted once."""
-        fresh = [index for index, key in enumerate(self.keys) if not known(key)]
+        first = {key: index for index, key in reversed(list(enumerate(self.keys)))}
+        fresh = [index for index, key in enumerate(self.keys) if first[key] == index and not known(key)]
         if len(fresh) == len(self.keys):
             return self
         return replace(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from runtime.domain.reports import Comparison, WindowPerformance
 from runtime.domain.spec import Spec
 from runtime.monitoring.baseline import Baseline
 from runtime.monitoring.gauge import Gauge
-from runtime.monitoring.pairs import RowKey, Waiting, WaitingRows
+from runtime.monitoring.pairs import MAX_WAITING, RowKey, Waiting, WaitingRows
 from runtime.statistics.comparison import PairedMoments, compare_moments
 from runtime.statistics.detector import DetectorPlan
 from runtime.statistics.performance import error_columns
@@ -73,7 +73,7 @@ class Watch:
         self.recent: deque[float] = deque(maxlen=1)
         self.closed_until: datetime | None = None
         self.unknown_outcomes = 0
-        self._judged: list[tuple[RowKey, Waiting, float]] = []
+        self._told: OrderedDict[RowKey, float] = OrderedDict()
 
     def follow(self, version: int, baseline: Baseline, spec: Spec) -> None:
         """Watches a new champion against its own baseline."""
@@ -97,20 +97,23 @@ class Watch:
         self.recent = deque(maxlen=spec.monitor.recent)
 
     def outcome(self, decision_id: str, row: int, actual: float) -> None:
-        """Joins an outcome to its prediction; unknown and repeated ones are counted, never a crash."""
+        """Takes an outcome; the first one of a row counts. Repeated ones are counted, never a crash."""
         key = (decision_id, row)
-        waiting = self.waiting.outcome(key)
-        if waiting is None:
+        if key in self._told or self.waiting.has_judged(key):
             self.unknown_outcomes += 1
-        else:
-            self._judged.append((key, waiting, actual))
+            return
+        self._told[key] = actual
+        if len(self._told) > MAX_WAITING:
+            self._told.popitem(last=False)
+            self.unknown_outcomes += 1
 
     def settle(self) -> None:
-        """Takes in what was judged since the last tick, in the order of row keys.
+        """Joins outcomes to their predictions, in the order of row keys.
 
-        Segments of several replicas come in any order; sorting makes sums and windows the same in every run.
+        Segments of several replicas come in any order, an outcome's maybe before its decision's: joining at the
+        end of a tick, sorted, makes sums and windows the same in every run. Outcomes without a decision wait.
         """
-        judged, self._judged = sorted(self._judged, key=lambda each: each[0]), []
+        judged = self._joined()
         errors = [
             served - actual
             for _, waiting, actual in judged
@@ -122,6 +125,14 @@ class Watch:
         if self.trial is not None:
             for _, waiting, actual in judged:
                 self.trial.judge(waiting, actual)
+
+    def _joined(self) -> list[tuple[RowKey, Waiting, float]]:
+        judged = []
+        for key in sorted(self._told):
+            waiting = self.waiting.outcome(key)
+            if waiting is not None:
+                judged.append((key, waiting, self._told.pop(key)))
+        return judged
 
     @property
     def recent_performance(self) -> WindowPerformance | None:
