@@ -21,6 +21,9 @@ from runtime.domain.events import Stage, Step
 from runtime.domain.ids import digest_of
 from runtime.domain.terms import Count, Duration, SearchTerm, Share
 
+PREDICTION = "prediction"
+"""The name of a model's output, which is watched like a feature."""
+
 
 def misfit(at: str, found: object, expected: str) -> PydanticCustomError:
     """Fields that do not fit each other: which one to look at, what it holds, what was expected of it."""
@@ -276,11 +279,11 @@ def _canary(value: dict[str, Any]) -> dict[str, Any]:
 
 class _CanaryForm(Document):
     canary: Share
-    decisions: Count = Field(alias="for")
+    decisions: Count = Field(alias="for", ge=1)
 
 
 class _ShadowForm(Document):
-    shadow: Count
+    shadow: Count = Field(ge=1)
 
 
 def _shadow(value: dict[str, Any]) -> dict[str, Any]:
@@ -339,10 +342,10 @@ class Spec(Document):
         if not self.rollout or self.rollout[-1].stage is not Stage.FULL:
             last = self.rollout[-1].stage.value if self.rollout else "nothing"
             raise misfit("rollout", f"{last} as the last step", "{full: true} there")
-        known = {*self.data.features, self.data.target}
+        known = {*self.data.features, PREDICTION}
         unknown = [] if self.monitor.features == "all" else sorted(set(self.monitor.features) - known)
         if unknown:
-            raise misfit("monitor.features", ", ".join(unknown), "names among data.features, or the target")
+            raise misfit("monitor.features", ", ".join(unknown), "names among data.features, or prediction")
         return self
 
     @model_validator(mode="after")

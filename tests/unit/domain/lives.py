@@ -27,7 +27,7 @@ STEPS = (
 FULL = STEPS[-1:]
 SCHEMA = Schema(
     inputs=(Field(name="hour", kind=FieldKind.NUMBER), Field(name="dest", kind=FieldKind.TEXT)),
-    outputs=(Field(name="air_time", kind=FieldKind.NUMBER),),
+    outputs=(Field(name="prediction", kind=FieldKind.NUMBER),),
 )
 DOCUMENT: dict[str, Any] = {
     "kind": "fleet",

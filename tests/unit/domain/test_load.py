@@ -126,6 +126,7 @@ def test_a_wrong_gate_is_named_by_its_place(instead: str, error: str) -> None:
         ("{canary: 10%}", "rollout[1].for: got nothing; expected a value for it"),
         ("{canary: 10%, for: ten}", "rollout[1].for: got 'ten'; expected a count such as 500"),
         ("{canari: 10%}", "rollout[1]: got {'canari': '10%'}; expected {shadow: N decisions}, {canary: P%, for: N"),
+        ("{shadow: 0 decisions}", "rollout[1].shadow: got 0; expected greater than or equal to 1"),
         ("{full: false}", "rollout[1]: got {'full': False}; expected {full: true}"),
     ],
 )
