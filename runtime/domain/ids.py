@@ -41,4 +41,4 @@ def derived_id(*parts: object) -> str:
 
 def is_model_name(text: str) -> bool:
     """Whether the text can name a model (see ``ModelName``)."""
-    return _NAME.match(text) is not None
+    return _NAME.fullmatch(text) is not None

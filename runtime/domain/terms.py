@@ -35,11 +35,13 @@ def _duration(value: Any) -> timedelta:
 
 
 def _duration_text(value: timedelta) -> str:
-    seconds = value.total_seconds()
+    seconds, rest = divmod(value, timedelta(seconds=1))
+    if rest:
+        return f"{seconds}.{rest.microseconds:06d}".rstrip("0") + "s"
     for unit in ("w", "d", "h", "m"):
         if seconds and seconds % _UNITS[unit] == 0:
-            return f"{int(seconds // _UNITS[unit])}{unit}"
-    return f"{seconds:g}s"
+            return f"{seconds // _UNITS[unit]}{unit}"
+    return f"{seconds}s"
 
 
 def _share(value: Any) -> float:
