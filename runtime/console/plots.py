@@ -149,8 +149,8 @@ def ratio_map(story: Story) -> Plot | None:
         title=title,
         caption="Weekly mean absolute error divided by that of the never retrained first version: blue is better, red "
         "is worse, white had no rows. A triangle marks a promotion (before it a canary answers part of the rows); the "
-        f"number is the ratio over all weeks. The other {rest} judged {_plural(rest, 'model')} kept the first version: "
-        "ratio 1 throughout.",
+        f"number is the ratio over all weeks. {rest} other judged {_plural(rest, 'model')} kept the first version and "
+        f"{'is' if rest == 1 else 'are'} not drawn: but for canaries that were aborted, nothing differs.",
         svg=svg,
     )
 
