@@ -1,9 +1,19 @@
-"""For every test: the repository's root, and an environment free of this machine's own Fleetward."""
+"""For every test: the repository's root, and an environment free of this machine's own Fleetward.
 
+For those that ask for it, one Ray for the whole run, with everything it owns in folders of the run.
+"""
+
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from runtime.local_cluster import LocalCluster, fixed_environment
+
+# Ray keeps these as they are when it is first imported, which may be by a test that starts none.
+os.environ.update(fixed_environment())
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -19,3 +29,39 @@ def no_inherited_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's FLEETWARD_* variables must not decide a test."""
     for name in [name for name in os.environ if name.startswith("FLEETWARD_")]:
         monkeypatch.delenv(name)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests on the cluster come last: they set the environment of this process, and quick tests fail first."""
+    items.sort(key=_is_on_the_cluster)
+    for item in filter(_is_on_the_cluster, items):
+        # Ray Data's own settings, when they are first made (Ray 2.60)
+        item.add_marker(pytest.mark.filterwarnings(r"ignore:`use_\w+` is deprecated:DeprecationWarning"))
+
+
+def _is_on_the_cluster(item: pytest.Item) -> bool:
+    return "cluster" in getattr(item, "fixturenames", ())
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """A local cluster this process is connected to; when it ends, nothing of it may be left."""
+    import ray
+    from ray import serve
+
+    from actors.names import NAMESPACE
+
+    cluster = LocalCluster.start(tmp_path_factory.mktemp("cluster"), num_cpus=4)
+    before = dict(os.environ)
+    os.environ.update(cluster.environment())
+    try:
+        ray.init(cluster.address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.WARNING)
+        yield cluster
+        serve.shutdown()
+        ray.shutdown()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        cluster.stop()
+    assert not Path(cluster.temp_dir).exists()
+    assert LocalCluster.load(Path(cluster.home)) is None

@@ -1,34 +1,16 @@
-"""One Ray for all cluster tests, with everything it owns in folders of the test run."""
+"""The one uninterrupted story of a small fleet that the tests of the loop read and those of the kills compare with."""
 
-import logging
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from runtime.local_cluster import LocalCluster
+from tests.cluster.fleet import Story, fleet_up, live_through
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    """A local cluster this process is connected to; when it ends, nothing of it may be left."""
-    import ray
-    from ray import serve
-
-    from actors.names import NAMESPACE
-
-    cluster = LocalCluster.start(tmp_path_factory.mktemp("cluster"), num_cpus=4)
-    before = dict(os.environ)
-    os.environ.update(cluster.environment())
-    try:
-        ray.init(namespace=NAMESPACE, log_to_driver=False, logging_level=logging.WARNING)
-        yield cluster
-        serve.shutdown()
-        ray.shutdown()
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-        cluster.stop()
-    assert not Path(cluster.temp_dir).exists()
-    assert LocalCluster.load(Path(cluster.home)) is None
+def story(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """A fleet's first eight weeks, undisturbed, and what it answered on the way; the fleet is down again."""
+    home: Path = tmp_path_factory.mktemp("loop")
+    with fleet_up(cluster, home) as fleet:
+        return live_through(fleet)
