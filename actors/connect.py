@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import ray
 from ray.actor import ActorProxy
 
-from actors.governor import Governor
-from actors.monitor import Monitor
 from actors.names import GOVERNOR, MONITOR, NAMESPACE, OPERATOR
-from actors.operator import Operator
 from runtime.domain.errors import SettingsError
 from runtime.local_cluster import LocalCluster
 from runtime.settings import Settings
+
+if TYPE_CHECKING:  # a caller needs their names, not their code: numba alone takes a second to import
+    from actors.governor import Governor
+    from actors.monitor import Monitor
+    from actors.operator import Operator
 
 
 def connect() -> None:

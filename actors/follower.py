@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import ray
 from ray.actor import ActorProxy
 from ray.exceptions import RayActorError
 
-from actors.governor import Governor
 from actors.names import GOVERNOR, NAMESPACE
 from runtime.domain.entry import Draft, Entry
 from runtime.domain.errors import FleetwardError
-from runtime.governance.writer import Answer
+
+if TYPE_CHECKING:
+    from actors.governor import Governor
+    from runtime.governance.writer import Answer
 
 logger = logging.getLogger(__name__)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from actors.connect import governor
 from actors.quiescence import ask
@@ -10,11 +11,13 @@ from runtime.domain.entry import Draft
 from runtime.domain.errors import FleetwardError
 from runtime.domain.events import Event
 from runtime.domain.ids import derived_id
-from runtime.governance.writer import Receipt
+
+if TYPE_CHECKING:
+    from runtime.governance.writer import Receipt
 
 
 def record(events: Iterable[Event], principal: str, *key: object) -> list[Receipt]:
-    """Records the events in one command; ``key``, the principal and an event's kind, model and partition make its idempotency key.
+    """Records the events in one command, under keys made of ``key``, the principal, and what each event is about.
 
     Raises the first refusal; the events that were not refused stand.
     """
@@ -25,7 +28,7 @@ def record(events: Iterable[Event], principal: str, *key: object) -> list[Receip
     for answer in answers:
         if isinstance(answer, FleetwardError):
             raise answer
-    return [answer for answer in answers if isinstance(answer, Receipt)]
+    return [answer for answer in answers if not isinstance(answer, FleetwardError)]
 
 
 def _subject(event: Event) -> list[object]:

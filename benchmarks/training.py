@@ -33,10 +33,11 @@ import ray  # noqa: E402
 from runtime.domain.load import load_spec  # noqa: E402
 from runtime.domain.spec import Spec  # noqa: E402
 from runtime.pipeline.fleet import train_fleet  # noqa: E402
+from runtime.pipeline.plan import Plan  # noqa: E402
 from runtime.pipeline.prepare import PreparedDataset, prepare  # noqa: E402
 from runtime.pipeline.rows import Rows  # noqa: E402
 from runtime.pipeline.threads import one_thread  # noqa: E402
-from runtime.pipeline.train import TrainedModel, cross_validate, split, train_model  # noqa: E402
+from runtime.pipeline.train import TrainedModel, cross_validate, train_model  # noqa: E402
 from runtime.storage.objects import ObjectStore  # noqa: E402
 
 REACH = 1.3
@@ -65,10 +66,12 @@ def samples(spec: Spec, seed: int) -> list[dict[str, object]]:
 def joblib_one(spec: Spec, dataset: PreparedDataset, rows: Rows, model: str, tried: list[dict[str, object]]) -> float:
     """One model the plain way."""
     with one_thread():
-        training = rows.part(0, split(model, rows, spec))
-        candidates = [cross_validate(spec, dataset.schema, training, parameters) for parameters in tried]
+        plan = Plan.first(spec)
+        arranged, at = plan.arrange(model, rows)
+        training = arranged.part(0, at)
+        candidates = [cross_validate(spec, dataset.schema, training, parameters, plan) for parameters in tried]
         best = min(candidates, key=lambda candidate: candidate.score)
-        return len(train_model(spec, dataset.schema, model, {}, rows, best).artifact)
+        return len(train_model(spec, dataset.schema, model, {}, rows, best, plan).artifact)
 
 
 def run_joblib(spec: Spec, dataset: PreparedDataset, store: ObjectStore, cores: int) -> float:

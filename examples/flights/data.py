@@ -40,6 +40,8 @@ humid               relative humidity, percent
 wind_dir            degrees, where the wind comes from
 wind_speed          miles an hour
 wind_gust           miles an hour; missing for three flights in four (no gust, no value)
+wind_east           miles an hour that the wind blows from the east (wind_speed x sin wind_dir)
+wind_north          miles an hour that the wind blows from the north (wind_speed x cos wind_dir)
 precip              inches in the hour
 pressure            sea-level, millibars
 visib               visibility, miles
@@ -56,15 +58,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 SCHEDULE: Final = ("hour", "minute_of_day", "weekday", "distance", "scheduled_block")
 PLANE: Final = ("seats", "engines", "plane_age", "engine", "manufacturer")
 SKY: Final = ("precip", "pressure", "visib")
 WIND: Final = ("wind_dir", "wind_speed", "wind_gust")
+WIND_PARTS: Final = ("wind_east", "wind_north")
 WEATHER: Final = ("temp", "dewp", "humid", *WIND, *SKY)
 CATEGORIES: Final = ("engine", "manufacturer")
-FEATURES: Final = (*SCHEDULE, *PLANE, *WEATHER)
+FEATURES: Final = (*SCHEDULE, *PLANE, *WEATHER, *WIND_PARTS)
 PARTITION: Final = ("carrier", "origin", "dest")
 TARGET: Final = "air_time"
 
@@ -135,4 +139,8 @@ def _planes(folder: Path) -> pd.DataFrame:
 
 
 def _weather(folder: Path) -> pd.DataFrame:
-    return pd.read_csv(folder / "weather.csv", usecols=["origin", "time_hour", *WEATHER])
+    weather = pd.read_csv(folder / "weather.csv", usecols=["origin", "time_hour", *WEATHER])
+    towards = np.deg2rad(weather["wind_dir"])
+    weather["wind_east"] = weather["wind_speed"] * np.sin(towards)
+    weather["wind_north"] = weather["wind_speed"] * np.cos(towards)
+    return weather

@@ -115,6 +115,17 @@ class BaselineGate(Document):
     by: Share = 0.0
 
 
+class NoWorseGate(Document):
+    """The version must not be shown to err more than the median predictor: refused if the whole interval says so.
+
+    Where a model can learn little, beating the median on a few rows is a matter of luck; this is not.
+    """
+
+    no_worse_than: Literal["baseline"]
+    metric: Metric = Metric.MAE
+    confidence: Share = 0.95
+
+
 class ChampionGate(Document):
     """The challenger must beat the champion on the same rows: the interval's bound passes ``by`` of its error."""
 
@@ -134,7 +145,7 @@ class SliceGate(Document):
 
 
 class LatencyGate(Document):
-    """One-row prediction time, 99th percentile, in milliseconds."""
+    """One-row prediction time, 99th percentile, in milliseconds of processor time."""
 
     latency_ms_p99: float = Field(gt=0)
 
@@ -153,6 +164,7 @@ class RoundTripGate(Document):
 
 _GATE_KEYS = {
     "slice": "slice",
+    "no_worse_than": "no_worse_than",
     "better_than": "better_than",
     "latency_ms_p99": "latency_ms_p99",
     "artifact_bytes": "artifact_bytes",
@@ -174,6 +186,7 @@ def _gate_tag(value: Any) -> str | None:
 Gate = Annotated[
     Annotated[LimitGate, Tag("metric")]
     | Annotated[BaselineGate, Tag("better_than_baseline")]
+    | Annotated[NoWorseGate, Tag("no_worse_than")]
     | Annotated[ChampionGate, Tag("better_than_champion")]
     | Annotated[SliceGate, Tag("slice")]
     | Annotated[LatencyGate, Tag("latency_ms_p99")]
@@ -182,8 +195,8 @@ Gate = Annotated[
     Discriminator(
         _gate_tag,
         custom_error_type="gate",
-        custom_error_message="expected a gate: metric with max, better_than (baseline or champion), slice, "
-        "latency_ms_p99, artifact_bytes or round_trip",
+        custom_error_message="expected a gate: metric with max, better_than (baseline or champion), no_worse_than, "
+        "slice, latency_ms_p99, artifact_bytes or round_trip",
     ),
 ]
 """A check that passes or refuses with a reason."""
@@ -195,7 +208,8 @@ class Monitoring(Document):
     ``false_alarm_every``: mean number of checks between false alarms, at least. ``delta0``: drift to ignore, in
     chi units (about standard deviations of a small mean shift). ``error_reference_sigmas``: standard errors of
     the error baseline that are allowed for; fewer find a change sooner and may raise a false alarm when the
-    baseline is small. ``recent``: rows with outcomes in the recent-performance window.
+    baseline is small. ``recent``: rows with outcomes in the recent-performance window. ``repeat_after``: data drift
+    that lasts is told again after so long; each alarm about errors is told, since a verdict may hang on it.
     """
 
     every: Period = timedelta(days=1)
@@ -205,19 +219,33 @@ class Monitoring(Document):
     delta0: float = Field(default=0.0, ge=0)
     error_reference_sigmas: float = Field(default=5.0, ge=0)
     recent: int = Field(default=30, ge=5)
+    repeat_after: Duration = timedelta(days=28)
+
+
+class Alternating(Document):
+    """Every ``every``-th day of the last stretch before the retraining judges; the other days train."""
+
+    every: int = Field(default=2, ge=2, le=30)
+    of_last: Period = timedelta(days=14)
 
 
 class Retraining(Document):
-    """When to retrain, on what, and how much better a challenger must be.
+    """When to retrain, and on what.
 
     Models that are due wait for the next ``window`` (counted from a Monday, UTC), so that they share one job.
+    ``data``: the rows used, "all" or a time span; in fits a row counts half as much for each ``half_life`` of age.
+    ``holdout``: which rows judge a challenger; absent, the newest ``train.holdout`` of them. A model is left alone
+    for ``snooze`` after a challenger failed, and for ``cool_down`` after one was promoted.
     """
 
     when: tuple[Literal["drift", "performance"], ...] = ("performance",)
-    data: Period = timedelta(days=60)
+    data: Literal["all"] | Period = timedelta(days=60)
+    half_life: Period | None = None
+    holdout: Alternating | None = None
     window: Period = timedelta(days=7)
     degraded_by: Share | float = 0.1
     snooze: Duration = timedelta(days=28)
+    cool_down: Duration = timedelta(0)
     refit: bool = True
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from runtime.domain.errors import SpecError
+
+_COMMON = {
+    "HistGradientBoostingRegressor": "sklearn.ensemble",
+    "Ridge": "sklearn.linear_model",
+}
 
 
 @cache
@@ -39,18 +45,37 @@ def make_estimator(name: str, parameters: Mapping[str, Any], *, seed: int) -> An
         return estimator
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import Pipeline
-    from sklearn.preprocessing import StandardScaler
+    from sklearn.preprocessing import MinMaxScaler
 
-    steps = [("impute", SimpleImputer(strategy="median")), ("scale", StandardScaler()), ("regress", estimator)]
+    # Clipped: outside of what was seen in training, a linear model must not go on along its line.
+    steps = [("impute", SimpleImputer(strategy="median")), ("scale", MinMaxScaler(clip=True)), ("regress", estimator)]
     return Pipeline(steps)
 
 
-def _class_of(name: str) -> type:
-    import sklearn.ensemble
+def check_weights(estimator: Any, name: str) -> None:
+    """Raises ``SpecError`` if the estimator cannot count some rows less than others."""
+    from sklearn.utils.validation import has_fit_parameter
 
-    # The common case without all_estimators, which imports the whole of scikit-learn.
-    if name == "HistGradientBoostingRegressor":
-        return sklearn.ensemble.HistGradientBoostingRegressor  # type: ignore[no-any-return]
+    if not has_fit_parameter(_last(estimator), "sample_weight"):
+        raise _wrong("retrain.half_life", name, "an estimator that takes weights of rows, or no half_life")
+
+
+def weight_arguments(estimator: Any, weights: Any) -> dict[str, Any]:
+    """What ``fit`` is given beside rows and target so that row i counts ``weights[i]``."""
+    if weights is None:
+        return {}
+    return {"sample_weight" if _last(estimator) is estimator else "regress__sample_weight": weights}
+
+
+def _last(estimator: Any) -> Any:
+    return estimator.named_steps["regress"] if hasattr(estimator, "named_steps") else estimator
+
+
+def _class_of(name: str) -> type:
+    # The common cases without all_estimators, which imports the whole of scikit-learn.
+    if name in _COMMON:
+        found: type = getattr(importlib.import_module(_COMMON[name]), name)
+        return found
     try:
         return regressors()[name]
     except KeyError:

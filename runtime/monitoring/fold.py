@@ -195,8 +195,12 @@ class Monitor:
         reading = gauge.close(end - spec.monitor.every)
         if reading is None or not reading.alarm or watch.version is None:
             return []
+        if gauge.quiet_until is not None and end < gauge.quiet_until:
+            return []
         finding = self._finding(watch, gauge, reading, about, end, spec.monitor.every)
         gauge.reset()
+        if about is e.FindingKind.DATA_DRIFT:
+            gauge.quiet_until = end + spec.monitor.repeat_after
         return [Draft(finding, MONITOR, finding.finding)]
 
     def _finding(

@@ -1,5 +1,7 @@
 """One detector on its way through ticks: counts of the open tick, evidence, and what it saw since it rose.
 
+``quiet_until``: it has told what it found, and does not tell it again before.
+
 When the change began is Page's estimate: the sum of the ticks' log e-values, started anew whenever it falls to 0
 (CUSUM, Page 1954). The evidence itself, a Shiryaev-Roberts sum, does not tell: without any change it grows like the
 number of ticks.
@@ -33,6 +35,7 @@ class Gauge:
     since: datetime | None = None
     evidence: float = -math.inf
     gained: float = 0.0
+    quiet_until: datetime | None = None
 
     def __post_init__(self) -> None:
         self.reset()

@@ -58,14 +58,17 @@ def gather(trained: TrainedModel, champion: Predictor | None) -> Evidence:
 
 
 def latency_ms_p99(predictor: Predictor, trained: TrainedModel) -> float:
-    """99th percentile of one-row predictions, in milliseconds, over rows of the holdout in turn."""
+    """99th percentile of one-row predictions, in milliseconds of processor time, over rows of the holdout in turn.
+
+    Not of the clock: what else the training machine does must not decide whether a version passes.
+    """
     held = trained.holdout.rows
     taken = []
     for call in range(_WARM_UP + LATENCY_CALLS):
         row = held.part(call % len(held), call % len(held) + 1).columns
-        start = time.perf_counter_ns()
+        start = time.thread_time_ns()
         predictor.predict(row)
-        taken.append(time.perf_counter_ns() - start)
+        taken.append(time.thread_time_ns() - start)
     return float(np.percentile(taken[_WARM_UP:], 99)) / 1e6
 
 

@@ -14,6 +14,7 @@ from runtime.domain.errors import FleetwardError
 from runtime.domain.events import TrainingFailed
 from runtime.domain.schema import Schema
 from runtime.domain.spec import Spec
+from runtime.pipeline.plan import Plan
 from runtime.pipeline.prepare import Partition, PreparedDataset
 from runtime.pipeline.rows import Layout, Rows
 from runtime.pipeline.search import Progress, check_search, constants, needs_search, search
@@ -35,11 +36,12 @@ def train_fleet(
     store: ObjectStore,
     batch: str,
     candidates: Mapping[str, Parameters] | None = None,
+    plan: Plan | None = None,
     on_progress: Progress | None = None,
 ) -> Iterator[TrainedModel | TrainingFailed]:
     """Every partition's model, in order of completion. See ``run_fleet``."""
     yield from run_fleet(
-        spec, dataset, _itself, store=store, batch=batch, candidates=candidates, on_progress=on_progress
+        spec, dataset, _itself, store=store, batch=batch, candidates=candidates, plan=plan, on_progress=on_progress
     )
 
 
@@ -51,12 +53,14 @@ def run_fleet(
     store: ObjectStore,
     batch: str,
     candidates: Mapping[str, Parameters] | None = None,
+    plan: Plan | None = None,
     on_progress: Progress | None = None,
 ) -> Iterator[Result | TrainingFailed]:
     """``finish`` of every trained model, in order of completion.
 
     ``candidates`` gives a model its parameters (a retraining inherits its champion's); a model without is
-    searched for if the spec leaves a choice. ``finish`` must pickle. Needs a Ray that is running.
+    searched for if the spec leaves a choice. ``plan`` says which rows judge (that of first versions if absent).
+    ``finish`` must pickle. Needs a Ray that is running.
     """
     given: dict[str, Candidate | Parameters] = dict(candidates or {})
     if not needs_search(spec):
@@ -71,7 +75,7 @@ def run_fleet(
         given |= found.best
         for model, reason in found.failed.items():
             yield TrainingFailed(model=model, batch=batch, reason=reason)
-    yield from _train(_Job(spec, dataset.schema, batch, finish), chunks, given, on_progress)
+    yield from _train(_Job(spec, dataset.schema, batch, finish, plan or Plan.first(spec)), chunks, given, on_progress)
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,7 @@ class _Job:
     schema: Schema
     batch: str
     finish: Finish[Any]
+    plan: Plan
 
 
 def _train(
@@ -153,7 +158,7 @@ def _train_chunk(
 
 def _train_one(job: _Job, model: str, values: dict[str, str], window: Rows, candidate: Candidate | Parameters) -> Any:
     try:
-        return job.finish(train_model(job.spec, job.schema, model, values, window, candidate))
+        return job.finish(train_model(job.spec, job.schema, model, values, window, candidate, job.plan))
     except Exception as error:  # noqa: BLE001 - whatever one model raises, the others go on and this one is reported
         reason = str(error) if isinstance(error, FleetwardError) else f"{type(error).__name__}: {error}"
         return TrainingFailed(model=model, batch=job.batch, reason=reason)

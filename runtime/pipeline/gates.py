@@ -20,6 +20,7 @@ from runtime.domain.spec import (
     LatencyGate,
     LimitGate,
     Metric,
+    NoWorseGate,
     RoundTripGate,
     SizeGate,
     SliceGate,
@@ -47,12 +48,14 @@ class Evidence:
 
 
 def judge(gate: Gate, evidence: Evidence, rng: np.random.Generator) -> GateResult:
-    """The gate's answer; ``rng`` is drawn from by the bootstrap of the champion gate alone."""
+    """The gate's answer; ``rng`` is drawn from by the gates that bootstrap."""
     match gate:
         case LimitGate():
             return _limit(gate, evidence)
         case BaselineGate():
             return _baseline(gate, evidence)
+        case NoWorseGate():
+            return _no_worse(gate, evidence, rng)
         case ChampionGate():
             return _champion(gate, evidence, rng)
         case SliceGate():
@@ -67,8 +70,8 @@ def judge(gate: Gate, evidence: Evidence, rng: np.random.Generator) -> GateResul
             assert_never(gate)
 
 
-def compare(errors: Floats, champion: Floats, gate: ChampionGate, rng: np.random.Generator) -> Comparison:
-    """Paired block bootstrap of challenger and champion on the same rows, in the metric's own unit.
+def compare(errors: Floats, champion: Floats, gate: ChampionGate | NoWorseGate, rng: np.random.Generator) -> Comparison:
+    """Paired block bootstrap of challenger and champion (or the median) on the same rows, in the metric's own unit.
 
     Blocks of n^(1/3) rows keep what neighbours in time have in common. For RMSE the squares are compared, and the
     bounds brought back to the unit of the target around the champion's own RMSE.
@@ -114,6 +117,21 @@ def _baseline(gate: BaselineGate, evidence: Evidence) -> GateResult:
         value,
         limit,
         f"{metric} {value:.6g} against {naive:.6g} of the training median, {_margin(gate.by)}",
+    )
+
+
+def _no_worse(gate: NoWorseGate, evidence: Evidence, rng: np.random.Generator) -> GateResult:
+    found = compare(evidence.errors, evidence.baseline_errors, gate, rng)
+    name = "no_worse_than:baseline"
+    measured = f"{found.metric} {found.challenger:.6g} against {found.champion:.6g} of the training median"
+    if found.low is None:
+        return GateResult(gate=name, passed=True, reason=f"{measured}; {found.rows} rows are too few to call it worse")
+    return _result(
+        name,
+        found.low <= 0,
+        found.low,
+        0.0,
+        f"{measured}; difference at least {found.low:.6g} at {gate.confidence:g} confidence, where 0 or less is asked",
     )
 
 

@@ -20,6 +20,7 @@ from runtime.flavors import load
 from runtime.pipeline.evaluate import evaluate
 from runtime.pipeline.fleet import run_fleet
 from runtime.pipeline.package import Origin, Packaged, package
+from runtime.pipeline.plan import Plan
 from runtime.pipeline.prepare import Partition, PreparedDataset, prepare
 from runtime.pipeline.provenance import code_revision, environment
 from runtime.pipeline.search import Progress
@@ -82,7 +83,17 @@ def build_versions(
     partitions = {partition.model: partition for partition in dataset.partitions}
     candidates = {model: champion.parameters for model, champion in batch.champions.items() if model in partitions}
     finish = _Finish(origin, store, partitions, batch)
-    return run_fleet(spec, dataset, finish, store=store, batch=batch.id, candidates=candidates, on_progress=on_progress)
+    plan = Plan.challenger(spec, batch.as_of) if batch.champions else Plan.first(spec)
+    return run_fleet(
+        spec,
+        dataset,
+        finish,
+        store=store,
+        batch=batch.id,
+        candidates=candidates,
+        plan=plan,
+        on_progress=on_progress,
+    )
 
 
 def build_challengers(
@@ -98,7 +109,7 @@ def build_challengers(
         spec,
         store=store,
         as_of=batch.as_of,
-        since=batch.as_of - spec.retrain.data,
+        since=None if spec.retrain.data == "all" else batch.as_of - spec.retrain.data,
         models=set(batch.champions),
     )
     return dataset, build_versions(spec, dataset, batch, store=store, on_progress=on_progress)

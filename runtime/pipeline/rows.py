@@ -52,7 +52,7 @@ class Layout:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows in order of time; every array is [rows]."""
+    """Rows in order of time, unless a plan arranged them; every array is [rows]."""
 
     time: npt.NDArray[np.int64]
     target: Floats
@@ -84,15 +84,24 @@ class Rows:
             {name: column[start:stop] for name, column in self.slices.items()},
         )
 
+    def take(self, positions: npt.NDArray[np.intp]) -> Rows:
+        """The rows at these positions, in their order, as copies."""
+        return Rows(
+            self.time[positions],
+            self.target[positions],
+            {name: column[positions] for name, column in self.columns.items()},
+            {name: column[positions] for name, column in self.slices.items()},
+        )
+
     @property
     def first_time(self) -> datetime:
-        """Time of the first row."""
-        return moment(int(self.time[0]))
+        """Time of the earliest row."""
+        return moment(int(self.time.min()))
 
     @property
     def last_time(self) -> datetime:
-        """Time of the last row."""
-        return moment(int(self.time[-1]))
+        """Time of the latest row."""
+        return moment(int(self.time.max()))
 
 
 def moment(microseconds: int) -> datetime:

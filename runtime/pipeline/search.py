@@ -22,10 +22,11 @@ from runtime.domain.schema import Schema
 from runtime.domain.spec import Spec
 from runtime.domain.terms import Distribution, SearchTerm
 from runtime.flavors import Floats
-from runtime.flavors.estimators import make_estimator
+from runtime.flavors.estimators import check_weights, make_estimator
+from runtime.pipeline.plan import Plan
 from runtime.pipeline.rows import Rows
 from runtime.pipeline.threads import one_thread
-from runtime.pipeline.train import Candidate, Parameters, cross_validate, split
+from runtime.pipeline.train import Candidate, Parameters, cross_validate
 
 Progress = Callable[[int, int, str], None]
 """``on_progress(done, total, what)``."""
@@ -47,7 +48,9 @@ def needs_search(spec: Spec) -> bool:
 def check_search(spec: Spec) -> None:
     """Raises ``SpecError`` for an unknown estimator, or a parameter that it does not have."""
     first = {name: term.values[0] if term.values else None for name, term in spec.train.search.items()}
-    make_estimator(spec.train.estimator, first, seed=spec.train.seed)
+    estimator = make_estimator(spec.train.estimator, first, seed=spec.train.seed)
+    if spec.retrain.half_life is not None:
+        check_weights(estimator, spec.train.estimator)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,8 +159,10 @@ def _trial(config: dict[str, Any], *, spec: Spec, schema: Schema, chunks: list[A
 
 def _score(spec: Spec, schema: Schema, model: str, rows: Rows, parameters: Parameters) -> _Score | str:
     """A model that fails on this sample says why: its own failure, not the trial's."""
+    plan = Plan.first(spec)
     try:
-        candidate = cross_validate(spec, schema, rows.part(0, split(model, rows, spec)), parameters)
+        arranged, at = plan.arrange(model, rows)
+        candidate = cross_validate(spec, schema, arranged.part(0, at), parameters, plan)
     except Exception as error:  # noqa: BLE001 - whatever one model raises, the others of the trial go on
         return str(error) if isinstance(error, FleetwardError) else f"{type(error).__name__}: {error}"
     return _Score(candidate.score, candidate.out_of_fold)

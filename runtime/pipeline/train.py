@@ -1,6 +1,6 @@
 """One model trained on one partition: pure, seeded, the same for the same data, spec and parameters.
 
-    window    |--------- training ---------------------------|-- holdout --|      rows in order of time
+    window    |--------- training ---------------------------|-- holdout --|      as the plan arranged it
     fold 1    |--train--|-test-|
     fold 2    |-----train------|-test-|
     fold 3    |---------train---------|-test-|      tests: out-of-fold predictions
@@ -23,12 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from runtime.domain.errors import TooFewRows
 from runtime.domain.schema import Schema
 from runtime.domain.spec import Spec
 from runtime.flavors import Encoding, Floats
-from runtime.flavors.estimators import make_estimator
+from runtime.flavors.estimators import make_estimator, weight_arguments
 from runtime.flavors.sklearn import SklearnPredictor, dump
+from runtime.pipeline.plan import Plan
 from runtime.pipeline.rows import Rows
 
 Parameters = Mapping[str, Any]
@@ -45,7 +45,7 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Holdout:
-    """The newest rows, and what the sibling that never saw them predicted. ``naive`` is the training median."""
+    """The rows that judge, and what the sibling that never saw them predicted. ``naive`` is the training median."""
 
     rows: Rows
     predictions: Floats
@@ -54,7 +54,7 @@ class Holdout:
 
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
-    """A model ready to be judged and packaged. ``window`` holds training and holdout rows."""
+    """A model ready to be judged and packaged. ``window`` holds training rows, then holdout rows."""
 
     model: str
     partition: dict[str, str]
@@ -94,15 +94,6 @@ class TrainedModel:
         return self.window.part(start, len(self.window)), predictions
 
 
-def split(where: str, rows: Rows, spec: Spec) -> int:
-    """How many rows come before the holdout. Raises ``TooFewRows`` if folds or holdout would be empty."""
-    held = max(1, round(len(rows) * spec.train.holdout))
-    training = len(rows) - held
-    if training < 2 * (spec.train.folds + 1):
-        raise TooFewRows(where, len(rows), math.ceil(2 * (spec.train.folds + 1) / (1 - spec.train.holdout)) + 1)
-    return training
-
-
 def folds_of(rows: int, folds: int) -> list[tuple[int, int]]:
     """Expanding windows in order of time: for each fold, where its training ends and where its test ends.
 
@@ -113,21 +104,22 @@ def folds_of(rows: int, folds: int) -> list[tuple[int, int]]:
     return [(rows - (folds - k) * size, rows - (folds - k - 1) * size) for k in range(folds)]
 
 
-def cross_validate(spec: Spec, schema: Schema, training: Rows, parameters: Parameters) -> Candidate:
+def cross_validate(spec: Spec, schema: Schema, training: Rows, parameters: Parameters, plan: Plan) -> Candidate:
     """Time-ordered cross-validation; the score is ``spec.train.metric`` over all out-of-fold rows."""
     predictions = np.full(len(training), np.nan)
     for end, stop in folds_of(len(training), spec.train.folds):
-        predictor = fit(spec, schema, training.part(0, end), parameters)
+        predictor = fit(spec, schema, training.part(0, end), parameters, plan)
         predictions[end:stop] = predictor.predict(training.part(end, stop).columns)
     errors = (predictions - training.target)[~np.isnan(predictions)]
     return Candidate(dict(parameters), measure(spec.train.metric, errors), predictions)
 
 
-def fit(spec: Spec, schema: Schema, rows: Rows, parameters: Parameters) -> SklearnPredictor:
+def fit(spec: Spec, schema: Schema, rows: Rows, parameters: Parameters, plan: Plan) -> SklearnPredictor:
     """The spec's estimator fitted on these rows. Raises ``SpecError`` for an unknown name or parameter."""
     encoding = Encoding.learn(rows.columns, schema)
     estimator = make_estimator(spec.train.estimator, parameters, seed=spec.train.seed)
-    return SklearnPredictor(estimator.fit(encoding.matrix(rows.columns), rows.target), schema, encoding)
+    weighted = weight_arguments(estimator, plan.weights(rows))
+    return SklearnPredictor(estimator.fit(encoding.matrix(rows.columns), rows.target, **weighted), schema, encoding)
 
 
 def train_model(
@@ -137,14 +129,15 @@ def train_model(
     partition: dict[str, str],
     window: Rows,
     candidate: Candidate | Parameters,
+    plan: Plan,
 ) -> TrainedModel:
     """From rows to a model: cross-validated (unless a search did), judged by its sibling, fitted, serialised."""
-    at = split(model, window, spec)
+    window, at = plan.arrange(model, window)
     training, held = window.part(0, at), window.part(at, len(window))
     if not isinstance(candidate, Candidate):
-        candidate = cross_validate(spec, schema, training, candidate)
-    sibling = fit(spec, schema, training, candidate.parameters)
-    final = fit(spec, schema, window, candidate.parameters) if spec.retrain.refit else sibling
+        candidate = cross_validate(spec, schema, training, candidate, plan)
+    sibling = fit(spec, schema, training, candidate.parameters, plan)
+    final = fit(spec, schema, window, candidate.parameters, plan) if spec.retrain.refit else sibling
     return TrainedModel(
         model=model,
         partition=partition,

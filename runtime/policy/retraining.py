@@ -20,7 +20,7 @@ def verdict(finding: FindingOpened, model: ModelState, spec: Spec) -> Verdict:
     broken = _broken(finding)
     if broken:
         return Verdict(action=Action.CALL_A_PERSON, reason=broken, numbers=numbers)
-    busy = _busy(model, finding.as_of)
+    busy = _busy(model, spec, finding.as_of)
     if busy:
         return Verdict(action=Action.NOTHING, reason=busy, numbers=numbers)
     if finding.recent is None or finding.baseline is None:
@@ -77,13 +77,15 @@ def _broken(finding: FindingOpened) -> str:
     return ""
 
 
-def _busy(model: ModelState, as_of: datetime) -> str:
+def _busy(model: ModelState, spec: Spec, as_of: datetime) -> str:
     if model.batch is not None or model.due is not None:
         return "a retraining is under way already"
     if model.rollout is not None:
         return f"version {model.rollout.version} is being rolled out already"
     if as_of < model.snoozed_until:
         return f"snoozed until {model.snoozed_until:%Y-%m-%d}: the last challenger did not win"
+    if model.former and model.champion_since is not None and as_of < model.champion_since + spec.retrain.cool_down:
+        return f"cooling down: version {model.champion} is the champion since {model.champion_since:%Y-%m-%d}"
     return ""
 
 

@@ -1,0 +1,85 @@
+"""How a window of rows is used: which rows judge, and how much the others weigh.
+
+First versions are judged on the newest share of their rows, as they will be used: on what comes after.
+
+    |--------- training -----------------------------|-- holdout --|                          in order of time
+
+Challengers are made because the data moved lately. Judged on a newest stretch alone, a sibling would know nothing of
+what moved, lose against the median, and the change would be refused again and again; so its judging days alternate
+with training days in the stretch where the change is (``retrain.holdout``).
+
+    |--------- training -------------|t|h|t|h|t|h|t|h|t|h|t|h|                               in order of time
+
+The price: a judging day has training days as neighbours, so the holdout is a little kind to the challenger. The
+shadow and canary steps of the rollout, on rows that came later, are not.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+import numpy as np
+
+from runtime.domain.errors import TooFewRows
+from runtime.domain.spec import Alternating, Spec
+from runtime.flavors import Floats
+from runtime.pipeline.rows import Rows
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_DAY = timedelta(days=1) // _MICROSECOND
+
+
+@dataclass(frozen=True)
+class Plan:
+    """For all models of one build. ``as_of`` is needed where days alternate or rows age."""
+
+    folds: int
+    share: float
+    as_of: datetime | None = None
+    alternating: Alternating | None = None
+    half_life: timedelta | None = None
+
+    @classmethod
+    def first(cls, spec: Spec) -> Self:
+        """For a model's first versions."""
+        return cls(spec.train.folds, spec.train.holdout)
+
+    @classmethod
+    def challenger(cls, spec: Spec, as_of: datetime) -> Self:
+        """For versions that are to replace a champion."""
+        retrain = spec.retrain
+        return cls(spec.train.folds, spec.train.holdout, as_of, retrain.holdout, retrain.half_life)
+
+    def arrange(self, where: str, rows: Rows) -> tuple[Rows, int]:
+        """The rows with those that judge at the end, both parts in order of time; and where those begin.
+
+        Raises ``TooFewRows`` if a fold or the holdout would be empty.
+        """
+        held = self._held(rows)
+        training, judging = np.flatnonzero(~held), np.flatnonzero(held)
+        if len(training) < 2 * (self.folds + 1) or not len(judging):
+            raise TooFewRows(where, len(rows), math.ceil(2 * (self.folds + 1) / (1 - self.share)) + 1)
+        if self.alternating is None:
+            return rows, len(training)
+        return rows.take(np.concatenate((training, judging))), len(training)
+
+    def weights(self, rows: Rows) -> Floats | None:
+        """What a row counts, [rows]: half as much for each half-life of age. ``None``: all alike."""
+        if self.half_life is None or self.as_of is None:
+            return None
+        age = (self.as_of - _EPOCH) // _MICROSECOND - rows.time
+        weights: Floats = np.exp2(-age / (self.half_life / _MICROSECOND))
+        return weights
+
+    def _held(self, rows: Rows) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        if self.alternating is None or self.as_of is None:
+            return np.arange(len(rows)) >= len(rows) - max(1, round(len(rows) * self.share))
+        since = (self.as_of - self.alternating.of_last - _EPOCH) // _MICROSECOND
+        held: np.ndarray[tuple[int], np.dtype[np.bool_]] = (rows.time >= since) & (
+            rows.time // _DAY % self.alternating.every == 0
+        )
+        return held
