@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Any
 
@@ -21,6 +22,7 @@ from runtime.settings import Settings
 
 def deploy(settings: Settings, pool: str = "default") -> str:
     """Governor, monitor, operator, and the pool's replicas, ready when this returns; the URL they answer at."""
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     governor = _keep(Governor, GOVERNOR, settings)
     summary = ray.get(governor.summary.remote())
     _keep(Monitor, MONITOR, settings)

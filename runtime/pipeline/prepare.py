@@ -267,6 +267,7 @@ def _process(
 
     data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.WARNING)
+    logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)  # it warns of the line above
     rows = (
         data.from_arrow(blocks)
         .map_batches(
