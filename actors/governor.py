@@ -71,6 +71,8 @@ class Governor:
         self._writer = Writer(self._log, lambda grant: sign_grant(grant, key))
         self._commits: GroupCommit[list[Draft], list[Answer]] = GroupCommit(self._writer.commit)
         self._followers: dict[str, _Follower] = {}
+        self._replicas = settings.replicas
+        self._started_at = time.monotonic()
         self._flush = time.time_ns()
         self._changed = asyncio.Event()
         started = GovernorStarted(
@@ -112,6 +114,7 @@ class Governor:
         self._flush = max(self._flush + 1, time.time_ns())
         wanted = self._flush
         self._tell()
+        await self._replicas_asked(pool)
         while any(each.flush < wanted for each in self._live(pool)):
             await self._until(lambda: all(each.flush >= wanted for each in self._live(pool)))
         return self._writer.state.size
@@ -122,6 +125,15 @@ class Governor:
         while any(self._changed_after(pool, each.size) for each in self._live(pool)):
             await self._until(lambda: not any(self._changed_after(pool, each.size) for each in self._live(pool)))
         return True
+
+    async def _replicas_asked(self, pool: str) -> None:
+        """Waits until all replicas asked since this start: a governor that came back knows none of them at first.
+
+        One that is gone for good is waited for only as long as a live one may keep silent.
+        """
+        ends = self._started_at + GONE_AFTER_SECONDS
+        while len(self._live(pool)) < self._replicas and time.monotonic() < ends:
+            await self._until(lambda: len(self._live(pool)) >= self._replicas)
 
     def _live(self, pool: str) -> list[_Follower]:
         fresh = time.monotonic() - GONE_AFTER_SECONDS
