@@ -51,7 +51,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
 
     from actors.names import NAMESPACE
 
-    cluster = LocalCluster.start(tmp_path_factory.mktemp("cluster"), num_cpus=4)
+    cluster = LocalCluster.start(tmp_path_factory.mktemp("cluster"), num_cpus=3)
     before = dict(os.environ)
     os.environ.update(cluster.environment())
     try:

@@ -119,7 +119,6 @@ def fleet_up(cluster: LocalCluster, home: Path) -> Iterator[Fleet]:
     )
     with environment({**cluster.environment(), **settings.as_environment()}):
         deploy(settings)
-        deploy(settings)  # a second time changes nothing
         try:
             yield Fleet(cluster, settings, load_spec(home / "spec.yaml"))
         finally:

@@ -16,7 +16,7 @@ from examples.flights import data
 
 EXAMPLE: Final = Path(data.__file__).with_name("spec.yaml")
 MARCH: Final = datetime(2013, 3, 1, tzinfo=UTC)
-APRIL_END: Final = datetime(2013, 4, 28, tzinfo=UTC)
+APRIL_END: Final = datetime(2013, 4, 27, tzinfo=UTC)
 
 SHIFTING: Final = ("EV-EWR-CVG", "9E-JFK-DTW", "B6-JFK-MSY", "AA-EWR-DFW")
 """Routes flown 8 to 17 minutes faster in spring than in the winter that their models learn from."""
@@ -46,7 +46,7 @@ def document() -> dict[str, Any]:
         {"round_trip": True},
     ]
     spec["monitor"] |= {"recent": 20, "error_reference_sigmas": 0, "false_alarm_every": 100}
-    spec["retrain"] |= {"when": ["performance", "drift"], "degraded_by": "5%", "snooze": "7d", "window": "14d"}
+    spec["retrain"] |= {"when": ["performance", "drift"], "degraded_by": "5%", "snooze": "7d", "window": "28d"}
     spec["rollout"] = [{"shadow": "10 decisions"}, {"canary": "50%", "for": "10 decisions"}, {"full": True}]
     spec["guardrail"] = {"worse_by": 0.5}
     return spec

@@ -11,6 +11,7 @@ from runtime.domain.events import (
     RolloutAdvanced,
     RolloutStarted,
     SegmentSealed,
+    TrainingFailed,
     VerdictReached,
     VersionApproved,
     VersionPromoted,
@@ -59,7 +60,10 @@ def test_the_replay_fails_no_request(story: Story) -> None:
 def test_degradation_leads_to_a_retrained_champion_and_every_step_is_in_the_ledger(story: Story) -> None:
     promoted = [event for event in story.events(VersionPromoted) if event.version > 1]
     assert promoted
-    assert [event for event in story.events(RetrainingFinished) if event.succeeded]
+    finished = story.events(RetrainingFinished)
+    assert finished
+    assert all(event.succeeded for event in finished), finished
+    assert not story.events(TrainingFailed)
     for winner in promoted:
         version = (winner.model, winner.version)
         steps = [
