@@ -6,6 +6,7 @@ import socket
 import stat
 from pathlib import Path
 
+import psutil
 import pytest
 
 from runtime.domain.errors import Refused
@@ -40,6 +41,12 @@ def test_every_port_is_on_loopback_only(cluster: LocalCluster) -> None:
     open_ports = {(address, port) for address, port in _listening() if port in block}
     assert {port for _, port in open_ports} >= {min(block)}, "the GCS listens"
     assert {address for address, _ in open_ports} == {LOOPBACK}
+
+
+def test_this_process_listens_on_loopback_only_whatever_imported_ray_first(cluster: LocalCluster) -> None:
+    own = [each.laddr for each in psutil.Process().net_connections() if each.status == psutil.CONN_LISTEN]
+    assert own, "a driver takes calls from its workers"
+    assert {address.ip.removeprefix("::ffff:") for address in own} == {LOOPBACK}
 
 
 def _listening() -> set[tuple[str, int]]:
