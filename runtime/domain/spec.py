@@ -116,13 +116,16 @@ class BaselineGate(Document):
 
 
 class NoWorseGate(Document):
-    """The version must not be shown to err more than the median predictor: refused if the whole interval says so.
+    """The version must not be shown to err more than the median predictor by a share of its error.
+
+    Refused if the whole interval says so.
 
     Where a model can learn little, beating the median on a few rows is a matter of luck; this is not.
     """
 
     no_worse_than: Literal["baseline"]
     metric: Metric = Metric.MAE
+    by: Share = 0.0
     confidence: Share = 0.95
 
 

@@ -126,12 +126,14 @@ def _no_worse(gate: NoWorseGate, evidence: Evidence, rng: np.random.Generator) -
     measured = f"{found.metric} {found.challenger:.6g} against {found.champion:.6g} of the training median"
     if found.low is None:
         return GateResult(gate=name, passed=True, reason=f"{measured}; {found.rows} rows are too few to call it worse")
+    limit = gate.by * found.champion
     return _result(
         name,
-        found.low <= 0,
+        found.low <= limit,
         found.low,
-        0.0,
-        f"{measured}; difference at least {found.low:.6g} at {gate.confidence:g} confidence, where 0 or less is asked",
+        limit,
+        f"{measured}; difference at least {found.low:.6g} at {gate.confidence:g} confidence, "
+        f"where {limit:.6g} is allowed",
     )
 
 
