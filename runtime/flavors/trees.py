@@ -86,7 +86,7 @@ class FlatTrees:
 
 
 def check_trees(estimator: Any) -> None:
-    """Raises ``ArtifactInvalid`` if a node of any tree inside points out of its tree, backwards, or past a column."""
+    """Raises ``ArtifactInvalid`` if a node points out of its tree, back, or past a column, or lies about its depth."""
     from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
     from sklearn.tree._tree import Tree
 
@@ -97,6 +97,7 @@ def check_trees(estimator: Any) -> None:
             if nodes["is_categorical"].any():
                 raise ArtifactInvalid("a tree splits on native categories, which Fleetward never writes")
             _check(inner, nodes["left"], nodes["right"], nodes["feature_idx"], columns)
+            _check_depth(inner, nodes)
         else:
             inner = (found.children_left != -1) | (found.children_right != -1)
             _check(inner, found.children_left, found.children_right, found.feature, columns)
@@ -113,6 +114,14 @@ def _check(inner: Any, left: Any, right: Any, feature: Any, columns: int | None)
     wanted = feature[inner]
     if columns is None or np.any(wanted < 0) or np.any(wanted >= columns):
         raise ArtifactInvalid("a tree's node reads a column that is not there")
+
+
+def _check_depth(inner: Any, nodes: Any) -> None:
+    """``FlatTrees`` takes as many steps as the depth says: one too high would keep it busy for hours."""
+    depth = nodes["depth"].astype(np.int64)
+    below = depth[inner] + 1
+    if depth[0] != 0 or any(np.any(depth[nodes[side][inner]] != below) for side in ("left", "right")):
+        raise ArtifactInvalid("a tree's node is not as deep as it says")
 
 
 def _walk(value: Any, columns: int | None, kinds: tuple[type, ...]) -> Iterator[tuple[Any, int | None]]:
