@@ -1,0 +1,83 @@
+"""An artifact is one file that says what it is; anything else is refused with what is wrong."""
+
+import io
+import json
+import pickle
+import zipfile
+
+import pytest
+
+from runtime.flavors import ArtifactInvalid, Encoding, load
+from runtime.flavors.container import MANIFEST, MODEL, Manifest, pack, read_zip, unpack, write_zip
+from tests.unit.flavors.boosters import SCHEMA
+
+WHOLE = Manifest(
+    flavor="sklearn", model_schema=SCHEMA, encoding=Encoding(columns=("hour", "dest"), categories={"dest": ("LAX",)})
+)
+
+
+def zipped(*entries: tuple[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, content in entries:
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def test_what_was_packed_is_unpacked() -> None:
+    assert unpack(pack(WHOLE, b"the model")) == (WHOLE, b"the model")
+
+
+def test_the_same_content_is_the_same_bytes() -> None:
+    assert pack(WHOLE, b"the model") == pack(WHOLE.model_copy(), b"the model")
+    (info, _) = zipfile.ZipFile(io.BytesIO(pack(WHOLE, b"the model"))).infolist()
+    assert (info.date_time, info.create_system) == ((1980, 1, 1, 0, 0, 0), 3)
+
+
+def test_entries_keep_their_order_and_are_stored_as_they_are() -> None:
+    artifact = pack(WHOLE, b"the model")
+    assert list(read_zip(artifact)) == [MANIFEST, MODEL]
+    assert b"the model" in artifact
+
+
+@pytest.mark.parametrize(
+    ("artifact", "reason"),
+    [
+        (b"", "no zip container"),
+        (pickle.dumps({"a": 1}), "pickle and joblib files are never loaded, since that runs code"),
+        (pack(WHOLE, b"the model")[:-30], "its zip cannot be read"),
+        (pack(WHOLE, b"the model").replace(b"the model", b"THE MODEL"), "its zip cannot be read: Bad CRC-32"),
+        (zipped((MANIFEST, b"{}" * 50), (MODEL, b"m"), compression=zipfile.ZIP_DEFLATED), "an entry is compressed"),
+        (write_zip({MODEL: b"m"}), f"it holds {MODEL} instead of {MANIFEST} and {MODEL}"),
+        (write_zip({}), "no zip container"),
+        (write_zip({MANIFEST: b"{", MODEL: b"m"}), "its manifest is not valid: Invalid JSON"),
+        (write_zip({MANIFEST: b'{"flavor": "sklearn"}', MODEL: b"m"}), "its manifest is not valid: Field required"),
+    ],
+    ids=["empty", "pickle", "cut off", "changed", "deflated", "no manifest", "no entries", "no JSON", "no schema"],
+)
+def test_what_is_no_artifact_is_refused(artifact: bytes, reason: str) -> None:
+    with pytest.raises(ArtifactInvalid, match="artifact refused: ") as refused:
+        load(artifact)
+    assert reason in str(refused.value)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_entry_that_stands_twice_is_refused() -> None:
+    with pytest.raises(ArtifactInvalid, match="an entry stands in it twice"):
+        load(zipped((MANIFEST, b"a"), (MODEL, b"b"), (MODEL, b"c")))
+
+
+def test_an_unknown_flavor_is_named() -> None:
+    with pytest.raises(ArtifactInvalid, match="its flavor 'torch' is not known; known is 'sklearn'"):
+        load(pack(WHOLE.model_copy(update={"flavor": "torch"}), b"m"))
+
+
+def test_a_manifest_of_a_later_container_is_refused() -> None:
+    later = json.dumps(WHOLE.as_document() | {"container": 2}).encode()
+    with pytest.raises(ArtifactInvalid, match="its manifest is not valid: Input should be 1"):
+        unpack(write_zip({MANIFEST: later, MODEL: b"m"}))
+
+
+def test_a_refusal_survives_the_way_between_actors() -> None:
+    again = pickle.loads(pickle.dumps(ArtifactInvalid("it is broken")))
+    assert (type(again), str(again)) == (ArtifactInvalid, "artifact refused: it is broken")
