@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 from runtime.flavors import ArtifactInvalid, load
 from runtime.flavors.container import Manifest, pack, read_zip, unpack, write_zip
 from runtime.flavors.sklearn import dump
-from tests.unit.flavors.boosters import columns, fitted
-
-ROWS = columns(20, seed=5)
+from tests.unit.flavors.boosters import fitted
 
 
 @cache
@@ -52,6 +50,7 @@ def test_an_artifact_that_was_cut_is_refused(length: int) -> None:
         load(artifact()[: length % len(artifact())])
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
 @given(st.data())
 @settings(max_examples=200)
 def test_a_changed_skops_schema_is_refused_or_harmless(data: st.DataObject) -> None:
