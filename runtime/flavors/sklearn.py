@@ -96,13 +96,13 @@ def load(manifest: Manifest, model: bytes) -> SklearnPredictor:
     check_zip(model)
     try:
         estimator = io.loads(model, trusted=list(TRUSTED))
+        check_trees(estimator)
     except UntrustedTypesFoundException as error:
         raise UntrustedTypes(_untrusted(model)) from error
     except (*UNREADABLE, KeyError, TypeError, AttributeError, ImportError, IndexError) as error:
         raise ArtifactInvalid(f"its skops file cannot be read: {type(error).__name__}: {error}") from error
     if not callable(getattr(estimator, "predict", None)):
         raise ArtifactInvalid(f"it holds a {type(estimator).__name__}, which predicts nothing")
-    check_trees(estimator)
     found = getattr(estimator, "n_features_in_", None)
     if found != len(manifest.encoding.columns):
         raise ArtifactInvalid(

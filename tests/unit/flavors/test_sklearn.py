@@ -176,6 +176,13 @@ def test_a_boosted_tree_with_a_hostile_node_is_refused(change: Callable[[Any], N
         load(dump(predictor))
 
 
+def test_a_tree_without_nodes_is_refused() -> None:
+    predictor = fitted()
+    del predictor.estimator._predictors[0][0].nodes
+    with pytest.raises(ArtifactInvalid, match="its skops file cannot be read: AttributeError"):
+        load(dump(predictor))
+
+
 @pytest.mark.parametrize(("name", "value"), [("children_left", 10_000), ("children_right", 0), ("feature", 50)])
 def test_a_forest_with_a_hostile_node_is_refused(name: str, value: int) -> None:
     predictor = fitted("RandomForestRegressor", n_estimators=2)
