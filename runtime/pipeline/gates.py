@@ -121,8 +121,10 @@ def _baseline(gate: BaselineGate, evidence: Evidence) -> GateResult:
 
 
 def _no_worse(gate: NoWorseGate, evidence: Evidence, rng: np.random.Generator) -> GateResult:
-    found = compare(evidence.errors, evidence.baseline_errors, gate, rng)
     name = "no_worse_than:baseline"
+    if unknown := _not_finite(evidence.errors):
+        return GateResult(gate=name, passed=False, reason=unknown)
+    found = compare(evidence.errors, evidence.baseline_errors, gate, rng)
     measured = f"{found.metric} {found.challenger:.6g} against {found.champion:.6g} of the training median"
     if found.low is None:
         return GateResult(gate=name, passed=True, reason=f"{measured}; {found.rows} rows are too few to call it worse")
@@ -141,6 +143,8 @@ def _champion(gate: ChampionGate, evidence: Evidence, rng: np.random.Generator) 
     name = "better_than:champion"
     if evidence.champion_errors is None:
         return GateResult(gate=name, passed=True, reason="there is no champion to beat")
+    if unknown := _not_finite(evidence.errors):
+        return GateResult(gate=name, passed=False, reason=unknown)
     found = compare(evidence.errors, evidence.champion_errors, gate, rng)
     if found.high is None:
         return GateResult(gate=name, passed=False, reason=f"{found.rows} rows are too few to compare")
@@ -167,9 +171,15 @@ def _slice(gate: SliceGate, evidence: Evidence) -> GateResult:
     if not scores:
         reason = f"no {gate.slice} has {gate.min_rows} of the {len(values)} holdout rows, so nothing was judged"
         return GateResult(gate=name, passed=False, limit=gate.max, reason=reason)
-    worst = max(scores, key=lambda label: scores[label])
+    worst = max(scores, key=lambda label: scores[label] if math.isfinite(scores[label]) else math.inf)
     what = f"{gate.metric.value} {{}} on {gate.slice} {worst}, the worst of {len(scores)} judged"
     return _at_most(name, scores[worst], gate.max, what)
+
+
+def _not_finite(errors: Floats) -> str:
+    """Why errors cannot be compared in pairs, which would leave out the very rows that went wrong; or nothing."""
+    bad = int((~np.isfinite(errors)).sum())
+    return f"the error is not a finite number on {bad} of {len(errors)} rows" if bad else ""
 
 
 def _at_most(name: str, value: float, limit: float, what: str) -> GateResult:
