@@ -61,10 +61,16 @@ class Plan:
         """
         held = self._held(rows)
         training, judging = np.flatnonzero(~held), np.flatnonzero(held)
-        if len(training) < 2 * (self.folds + 1) or not len(judging):
-            raise TooFewRows(where, len(rows), math.ceil(2 * (self.folds + 1) / (1 - self.share)) + 1)
+        needed = 2 * (self.folds + 1)
         if self.alternating is None:
+            if len(training) < needed or not len(judging):
+                raise TooFewRows(where, len(rows), math.ceil(needed / (1 - self.share)) + 1)
             return rows, len(training)
+        # Whether a day judges is the calendar's matter, so a number of rows in all would say nothing.
+        if not len(judging):
+            raise TooFewRows(f"{where}, on its judging days", 0, 1)
+        if len(training) < needed:
+            raise TooFewRows(f"{where}, to train on", len(training), needed)
         return rows.take(np.concatenate((training, judging))), len(training)
 
     def weights(self, rows: Rows) -> Floats | None:
