@@ -207,10 +207,16 @@ def process_group(
 
 
 def _arrow_schema(spec: Spec, frame: pd.DataFrame) -> pa.Schema:
-    try:
-        return pa.Schema.from_pandas(frame, preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise DataError(spec.data.source, f"a column mixes types: {error}") from error
+    fields: list[pa.Field] = []
+    for name in frame.columns:
+        try:
+            fields += pa.Schema.from_pandas(frame[[name]], preserve_index=False)
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            expected = "expected numbers or text alone"
+            raise DataError(
+                spec.data.source, f"column {str(name)!r} mixes types: {error.args[0]}; {expected}"
+            ) from error
+    return pa.schema(fields)
 
 
 def _split(spec: Spec, frame: pd.DataFrame) -> Iterator[tuple[dict[str, str], Any]]:
