@@ -143,7 +143,7 @@ class LocalCluster:
             _end(Path(self.temp_dir))
             document = _read(home)
             if document is not None and document["temp_dir"] == self.temp_dir:
-                (home / "cluster.json").unlink()
+                (home / "cluster.json").unlink(missing_ok=True)
 
     @classmethod
     def _planned(cls, home: Path) -> Self:
@@ -209,6 +209,7 @@ def _read(home: Path) -> dict[str, Any] | None:
 
 @contextmanager
 def _locked(home: Path) -> Iterator[None]:
+    home.mkdir(parents=True, exist_ok=True)  # somebody may have deleted it while the cluster runs
     with (home / "cluster.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
