@@ -1,6 +1,7 @@
 """Drift that lasts is told once in a while, not with every alarm; errors that grew are told each time."""
 
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def drifting(days: range, **changes: float) -> list[Traffic]:
 
 
 def gaps(found: list[e.FindingOpened]) -> list[timedelta]:
-    return [later.as_of - earlier.as_of for earlier, later in zip(found, found[1:], strict=False)]
+    return [later.as_of - earlier.as_of for earlier, later in pairwise(found)]
 
 
 def test_drift_that_lasts_is_told_again_after_four_weeks(tmp_path: Path) -> None:
