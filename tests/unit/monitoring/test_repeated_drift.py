@@ -3,6 +3,7 @@
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ def days_of(found: list[e.FindingOpened], about: e.FindingKind) -> list[e.Findin
     return [finding for finding in found if finding.about is about]
 
 
-def drifting(days: range, **changes: float) -> list[Traffic]:
+def drifting(days: range, **changes: Any) -> list[Traffic]:
     return [Traffic(number, later=6.0, **changes) for number in days]
 
 

@@ -73,9 +73,9 @@ def rows_of(given: pd.DataFrame, spec: Spec = SPEC) -> Rows:
 
 
 @cache
-def trained(spec: Spec = SPEC, rows: int = 200) -> TrainedModel:
+def trained() -> TrainedModel:
     """A first version of the model; the same one to every test, so it must not be changed."""
-    return fresh(spec, rows_of(frame(rows), spec))
+    return fresh(SPEC, rows_of(frame(200)))
 
 
 def fresh(spec: Spec, rows: Rows, plan: Plan | None = None) -> TrainedModel:
