@@ -1,4 +1,4 @@
-"""Fits on one core, as a worker's are: on a busy machine a few threads wait for each other far longer than they work."""
+"""Fits on one core, as a worker does: on a busy machine threads wait for each other longer than they work."""
 
 from collections.abc import Iterator
 
