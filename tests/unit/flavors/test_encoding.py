@@ -30,7 +30,11 @@ def test_categories_are_numbered_in_their_sorted_order() -> None:
 
 
 def test_the_order_of_training_rows_changes_nothing() -> None:
-    assert Encoding.learn(of([22.0, 6.0, 7.0], [None, "LAX", "SFO"]), SCHEMA) == Encoding.learn(TRAINING, SCHEMA)
+    dests: list[str | None] = [f"{letter}XX" for letter in "QWERTZUIOP"]
+    hours = [7.0] * len(dests)
+    encoding = Encoding.learn(of(hours, dests), SCHEMA)
+    assert encoding == Encoding.learn(of(hours, dests[::-1]), SCHEMA)
+    assert list(encoding.categories["dest"]) == [f"{letter}XX" for letter in "EIOPQRTUWZ"]
 
 
 def test_an_unseen_category_is_as_a_missing_one() -> None:
