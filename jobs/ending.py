@@ -14,9 +14,15 @@ def run(main: Callable[[], int]) -> NoReturn:
     try:
         code = main()
     except FleetwardError as error:
-        print(error, file=sys.stderr)
+        print(one_line(error), file=sys.stderr)
         code = 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = 130
     sys.exit(code)
+
+
+def one_line(error: FleetwardError) -> str:
+    """The error's text; of one that crossed from an actor, its cause's, since Ray renders a traceback."""
+    cause = getattr(error, "cause", None)
+    return " ".join(str(cause if isinstance(cause, FleetwardError) else error).split())

@@ -15,6 +15,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from jobs.ending import one_line
 from runtime.domain.errors import FleetwardError, SettingsError
 from runtime.ledger.errors import LedgerUnavailable
 
@@ -71,9 +72,3 @@ class FailingGroup(TyperGroup):
 def exit_code(error: FleetwardError) -> int:
     """The exit code that a failure deserves."""
     return NOT_REACHABLE if isinstance(error, NotReachable | LedgerUnavailable) else FAILED
-
-
-def one_line(error: FleetwardError) -> str:
-    """The error's text; of one that crossed from an actor, its cause's, since Ray renders a traceback."""
-    cause = getattr(error, "cause", None)
-    return " ".join(str(cause if isinstance(cause, FleetwardError) else error).split())

@@ -20,7 +20,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from runtime.domain.decision import Variant
@@ -29,7 +28,7 @@ from runtime.domain.events import SegmentContent, SegmentSealed, VersionRegister
 from runtime.domain.schema import Schema
 from runtime.flavors import Column, Floats, load
 from runtime.storage.objects import ObjectMissing, ObjectStore
-from runtime.storage.segments import DECISION_SCHEMA, OUTCOME_SCHEMA, SegmentMismatch
+from runtime.storage.segments import DECISION_SCHEMA, OUTCOME_SCHEMA, read_segment, recorded_inputs
 
 _KEY = ["model", "decision_id", "row"]
 _COLUMNS = {
@@ -121,31 +120,20 @@ def _read(
 ) -> pa.Table:
     """The first record of every key of these models, in the order of the ledger; no shadow rows."""
     schema = pa.schema([_SCHEMAS[content].field(name) for name in _COLUMNS[content]])
-    tables = [_segment(store, each, schema) for each in segments if each.content is content]
+    tables = [_segment(store, each) for each in segments if each.content is content]
     table = _chosen(pa.concat_tables([schema.empty_table(), *tables]).combine_chunks(), models)
     numbered = table.select(_KEY).append_column("place", pa.array(np.arange(table.num_rows)))
     first = numbered.group_by(_KEY).aggregate([("place", "min")])["place_min"]
     return table.take(pa.array(np.sort(first.to_numpy())))
 
 
-def _segment(store: ObjectStore, segment: SegmentSealed, schema: pa.Schema) -> pa.Table:
-    """These columns of a segment, whose bytes are checked against the digest that the ledger names.
-
-    A year has thousands of small segments: without the other columns, and without a thread a column, reading one
-    takes a quarter of the time of ``read_segment``.
-    """
+def _segment(store: ObjectStore, segment: SegmentSealed) -> pa.Table:
     try:
-        file = pq.ParquetFile(pa.BufferReader(store.get(segment.digest)))
-        table = file.read(schema.names, use_threads=False).replace_schema_metadata(None)
+        return read_segment(store, segment.digest, _COLUMNS[segment.content]).replace_schema_metadata(None)
     except ObjectMissing as error:
         numbers = f"{segment.first_number} to {segment.last_number}"
         what = f"the segment of {segment.content.value} {numbers} of replica {segment.replica} epoch {segment.epoch}"
         raise EvidenceMissing(what, segment.digest, error.where) from error
-    except pa.ArrowInvalid as error:
-        raise SegmentMismatch(segment.digest, "format", "a Parquet segment", str(error)) from error
-    if set(table.column_names) != set(schema.names) or not table.select(schema.names).schema.equals(schema):
-        raise SegmentMismatch(segment.digest, "schema", str(schema), str(table.schema))
-    return table.select(schema.names)
 
 
 def _chosen(table: pa.Table, models: tuple[str, ...]) -> pa.Table:
@@ -189,13 +177,6 @@ def _first_answers(store: ObjectStore, line: Line, rows: pa.Table, version: npt.
 
 def _columns(rows: pa.Table, schema: Schema) -> dict[str, Column]:
     """The recorded inputs by name, as a replica hands them to a predictor."""
-    shape = (rows.num_rows, -1)
-    numbers = _values(rows, "numbers").to_numpy(zero_copy_only=False).astype(np.float64).reshape(shape)
-    texts = np.array(_values(rows, "texts").to_pylist(), dtype=object).reshape(shape)
+    numbers, texts = recorded_inputs(rows)
     columns: dict[str, Column] = {name: numbers[:, place] for place, name in enumerate(schema.numbers)}
     return columns | {name: texts[:, place] for place, name in enumerate(schema.texts)}
-
-
-def _values(rows: pa.Table, column: str) -> pa.Array:
-    """The values of a list column, one row after another; all rows of a version have the same width."""
-    return pc.list_flatten(rows[column].combine_chunks())

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from runtime.domain.decision import Variant
 from runtime.monitoring.rows import DecisionRows, OutcomeRows
 from runtime.storage.objects import ObjectStore
-from runtime.storage.segments import read_segment
+from runtime.storage.segments import read_segment, recorded_inputs
 
 
 def decisions_of(store: ObjectStore, digest: str) -> list[DecisionRows]:
@@ -17,15 +15,15 @@ def decisions_of(store: ObjectStore, digest: str) -> list[DecisionRows]:
     table = read_segment(store, digest)
     batches = []
     for (model, version, variant), part in _groups(table, ("model", "version", "variant")):
-        rows = part.num_rows
+        numbers, texts = recorded_inputs(part)
         batches.append(
             DecisionRows(
                 model=model,
                 version=int(version),
                 variant=Variant(variant),
                 keys=_keys(part),
-                numbers=_flat(part, "numbers").to_numpy(zero_copy_only=False).astype(np.float64).reshape(rows, -1),
-                texts=np.array(_flat(part, "texts").to_pylist(), dtype=object).reshape(rows, -1),
+                numbers=numbers,
+                texts=texts,
                 outputs=part["output"].to_pylist(),
             )
         )
@@ -44,11 +42,6 @@ def outcomes_of(store: ObjectStore, digest: str) -> list[OutcomeRows]:
 
 def _keys(table: pa.Table) -> list[tuple[str, int]]:
     return list(zip(table["decision_id"].to_pylist(), table["row"].to_pylist(), strict=True))
-
-
-def _flat(table: pa.Table, column: str) -> pa.Array:
-    """The values of a list column, one after another; all rows of a version have the same width."""
-    return pc.list_flatten(table[column].combine_chunks())
 
 
 def _groups(table: pa.Table, columns: tuple[str, ...]) -> list[tuple[tuple[str, ...], pa.Table]]:

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from runtime.domain.errors import DataError, MissingColumn, TooFewRows, UnusableTarget
 from runtime.domain.schema import Field, FieldKind
-from runtime.domain.spec import SliceGate, Spec
-from runtime.pipeline.rows import PREDICTION, Layout, numbers
+from runtime.domain.spec import PREDICTION, SliceGate, Spec
+from runtime.pipeline.rows import Layout, numbers
 
 
 def layout_of(spec: Spec, found: pa.Schema) -> Layout:

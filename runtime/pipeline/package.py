@@ -22,10 +22,9 @@ from runtime.domain import canonical
 from runtime.domain.events import VersionEvaluated, VersionRegistered
 from runtime.domain.ids import Digest, digest_of
 from runtime.domain.reports import EvaluationReport
-from runtime.domain.spec import Spec
+from runtime.domain.spec import PREDICTION, Spec
 from runtime.pipeline.card import model_card
 from runtime.pipeline.prepare import Partition
-from runtime.pipeline.rows import PREDICTION
 from runtime.pipeline.train import TrainedModel
 from runtime.statistics.performance import ErrorSummary, error_profile
 from runtime.statistics.profile import Kind, Profile

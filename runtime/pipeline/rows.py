@@ -18,11 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from runtime.domain.schema import Field, FieldKind, Schema
+from runtime.domain.spec import PREDICTION
 from runtime.flavors import Column, Floats
 
 TIME_TYPE = pa.timestamp("us", tz="UTC")
-PREDICTION = "prediction"
-"""The name of a version's one output, and of the predictions among a baseline's features."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

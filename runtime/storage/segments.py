@@ -16,6 +16,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -115,16 +117,31 @@ def seal(frames: Iterable[Numbered], store: ObjectStore, replica: str, epoch: st
     return [_seal_table(content, run.table(), store, replica, epoch) for content, own in runs.items() for run in own]
 
 
-def read_segment(store: ObjectStore, digest: Digest) -> pa.Table:
-    """The records of a segment. Raises ``DigestMismatch``, ``ObjectMissing``, or ``SegmentMismatch`` if it is none."""
+def read_segment(store: ObjectStore, digest: Digest, columns: Sequence[str] | None = None) -> pa.Table:
+    """The records of a segment, or these columns of them.
+
+    Raises ``DigestMismatch``, ``ObjectMissing``, or ``SegmentMismatch`` if it is none or lacks a column.
+    """
     try:
-        table = pq.read_table(pa.BufferReader(store.get(digest)))
-        content = SegmentContent(_metadata(table).get("content", ""))
+        file = pq.ParquetFile(pa.BufferReader(store.get(digest)))
+        content = SegmentContent(_metadata(file.schema_arrow).get("content", ""))
+        if not file.schema_arrow.equals(_SCHEMAS[content]):
+            raise SegmentMismatch(digest, "schema", str(_SCHEMAS[content]), str(file.schema_arrow))
+        if absent := set(columns or ()) - set(file.schema_arrow.names):
+            raise SegmentMismatch(digest, "columns", ", ".join(sorted(absent)), f"a segment of {content.value}")
+        # A year has thousands of small segments: starting a thread a column costs more than it brings.
+        table = file.read(columns, use_threads=False)
     except (pa.ArrowInvalid, ValueError) as error:
         raise SegmentMismatch(digest, "format", "a Parquet segment", str(error)) from error
-    if not table.schema.equals(_SCHEMAS[content]):
-        raise SegmentMismatch(digest, "schema", str(_SCHEMAS[content]), str(table.schema))
-    return table
+    return table if columns is None else table.select(columns)
+
+
+def recorded_inputs(decisions: pa.Table) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.object_]]:
+    """Numbers and texts of the decisions of one version, [rows, columns] each, in the order of its schema."""
+    shape = (decisions.num_rows, -1)
+    numbers = pc.list_flatten(decisions["numbers"].combine_chunks()).to_numpy(zero_copy_only=False)
+    texts = pc.list_flatten(decisions["texts"].combine_chunks()).to_pylist()
+    return numbers.astype(np.float64).reshape(shape), np.array(texts, dtype=object).reshape(shape)
 
 
 def read_decisions(
@@ -158,7 +175,7 @@ def check_segment(store: ObjectStore, event: SegmentSealed) -> None:
     ``ObjectMissing`` if the segment is gone.
     """
     table = read_segment(store, event.digest)
-    named = _metadata(table)
+    named = _metadata(table.schema)
     actual = _describe(SegmentContent(named["content"]), table, event.digest, named["replica"], named["epoch"])
     for field in SegmentSealed.model_fields:
         claimed, found = getattr(event, field), getattr(actual, field)
@@ -291,8 +308,8 @@ def _describe(content: SegmentContent, table: pa.Table, digest: str, replica: st
     )
 
 
-def _metadata(table: pa.Table) -> dict[str, str]:
-    raw = table.schema.metadata or {}
+def _metadata(schema: pa.Schema) -> dict[str, str]:
+    raw = schema.metadata or {}
     return {key.decode().removeprefix("fleetward."): value.decode() for key, value in raw.items()}
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from jobs.cli.failing import NotReachable, exit_code, one_line, reaching
+from jobs.cli.failing import NotReachable, exit_code, reaching
+from jobs.ending import one_line
 from runtime.domain.errors import FleetwardError, LedgerCorrupt, Refused, SettingsError, UnknownModel
 from runtime.ledger.errors import LedgerLocked
 from runtime.ledger.log import Log
