@@ -20,13 +20,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from runtime.domain.decision import Variant
 from runtime.domain.errors import FleetwardError, SchemaMismatch
 from runtime.domain.events import SegmentContent, SegmentSealed, VersionRegistered
 from runtime.domain.schema import Schema
 from runtime.flavors import Column, Floats, load
+from runtime.flavors.threads import one_thread
 from runtime.storage.objects import ObjectMissing, ObjectStore
 from runtime.storage.segments import DECISION_SCHEMA, OUTCOME_SCHEMA, read_segment, recorded_inputs
 
@@ -167,7 +167,7 @@ def _first_answers(store: ObjectStore, line: Line, rows: pa.Table, version: npt.
         mine = np.flatnonzero(version == number)
         columns = _columns(rows.take(pa.array(mine)), line.versions[int(number)].schema_)
         try:
-            with threadpool_limits(1):  # trees over a thousand rows: a thread a core costs more than it brings
+            with one_thread():  # trees over a thousand rows: a thread a core costs more than it brings
                 answers[mine] = predictor.predict(columns)
         except SchemaMismatch:
             # A later version was asked with fewer columns: the first cannot answer, and these rows are not compared.

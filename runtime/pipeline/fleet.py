@@ -14,11 +14,11 @@ from runtime.domain.errors import FleetwardError
 from runtime.domain.events import TrainingFailed
 from runtime.domain.schema import Schema
 from runtime.domain.spec import Spec
+from runtime.flavors.threads import one_thread
 from runtime.pipeline.plan import Plan
 from runtime.pipeline.prepare import Partition, PreparedDataset
 from runtime.pipeline.rows import Layout, Rows
 from runtime.pipeline.search import Progress, check_search, constants, needs_search, search
-from runtime.pipeline.threads import one_thread
 from runtime.pipeline.train import Candidate, Parameters, TrainedModel, train_model
 from runtime.storage.objects import ObjectStore
 

@@ -125,5 +125,5 @@ def _warm_up() -> None:
 
 
 def _import_all() -> None:
-    for module in ("skops.io", "runtime.pipeline.threads"):
+    for module in ("skops.io", "runtime.flavors.threads"):
         importlib.import_module(module)

@@ -23,9 +23,9 @@ from runtime.domain.spec import Spec
 from runtime.domain.terms import Distribution, SearchTerm
 from runtime.flavors import Floats
 from runtime.flavors.estimators import check_weights, make_estimator
+from runtime.flavors.threads import one_thread
 from runtime.pipeline.plan import Plan
 from runtime.pipeline.rows import Rows
-from runtime.pipeline.threads import one_thread
 from runtime.pipeline.train import Candidate, Parameters, cross_validate
 
 Progress = Callable[[int, int, str], None]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.flavors.sklearn import FEW_ROWS, SklearnPredictor
-from runtime.pipeline.threads import one_thread
+from runtime.flavors.threads import one_thread
 from tests.unit.flavors.boosters import fitted
 
 VALUES = st.floats(width=64) | st.sampled_from([0.0, -0.0, 1.0, 2.0, 14.0, 1000.0])

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from runtime.pipeline.threads import one_thread
+from runtime.flavors.threads import one_thread
 
 
 @pytest.fixture(autouse=True)
