@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runtime.domain.errors import DataError, MissingColumn, TooFewRows, UnusableTarget
+from runtime.domain.gates import SliceGate
 from runtime.domain.schema import Field, FieldKind
-from runtime.domain.spec import PREDICTION, SliceGate, Spec
+from runtime.domain.spec import PREDICTION, Spec
 from runtime.pipeline.rows import Layout, numbers
 
 

@@ -6,8 +6,9 @@ import time
 
 import numpy as np
 
+from runtime.domain.gates import ChampionGate
 from runtime.domain.reports import EvaluationReport
-from runtime.domain.spec import ChampionGate, Spec
+from runtime.domain.spec import Spec
 from runtime.flavors import Predictor, load
 from runtime.pipeline.gates import Evidence, compare, judge
 from runtime.pipeline.train import TrainedModel, measure

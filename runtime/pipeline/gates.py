@@ -12,8 +12,7 @@ from typing import assert_never
 
 import numpy as np
 
-from runtime.domain.reports import Comparison, GateResult
-from runtime.domain.spec import (
+from runtime.domain.gates import (
     BaselineGate,
     ChampionGate,
     Gate,
@@ -25,6 +24,7 @@ from runtime.domain.spec import (
     SizeGate,
     SliceGate,
 )
+from runtime.domain.reports import Comparison, GateResult
 from runtime.flavors import Column, Floats
 from runtime.pipeline.train import measure
 from runtime.statistics.comparison import compare_paired

