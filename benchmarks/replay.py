@@ -20,7 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -61,10 +61,12 @@ def first_parameters(settings: Settings) -> dict[str, dict[str, object]]:
 
 def blind_errors(spec: Spec, models: dict[str, dict[str, object]], folder: Path) -> Floats:
     """Absolute errors of the blind fleet on every flight, month after month."""
+    from runtime.pipeline.checks import canonical
     from runtime.pipeline.fleet import train_fleet
     from runtime.pipeline.plan import Plan
     from runtime.pipeline.prepare import load_source, prepare
     from runtime.pipeline.replay import models_of
+    from runtime.pipeline.rows import Rows
     from runtime.pipeline.train import TrainedModel
 
     store = ObjectStore.open(str(folder / "store"))
@@ -83,19 +85,10 @@ def blind_errors(spec: Spec, models: dict[str, dict[str, object]], folder: Path)
                 predictors[built.model] = built.predictor
         month = frame[(frame[spec.data.time] >= start) & (frame[spec.data.time] < end)]
         for name, part in month.groupby("_model"):
-            predicted = predictors[str(name)].predict(columns(spec, part))
-            errors.append(np.abs(predicted - part[spec.data.target].to_numpy(dtype=float)))
+            table = canonical(pa.Table.from_pandas(part, preserve_index=False), dataset.layout)
+            rows = Rows.from_table(table, dataset.layout)
+            errors.append(np.abs(predictors[str(name)].predict(rows.columns) - rows.target))
     return np.concatenate(errors)
-
-
-def columns(spec: Spec, part: pd.DataFrame) -> dict[str, Floats]:
-    """The features as a predictor takes them."""
-    return {
-        name: part[name].to_numpy(dtype=float, na_value=np.nan)
-        if pd.api.types.is_numeric_dtype(part[name])
-        else part[name].astype(object).where(part[name].notna(), None).to_numpy()
-        for name in spec.data.features
-    }
 
 
 def judge(story: Story, blind: Floats, seconds: float | None) -> dict[str, object]:
@@ -144,11 +137,14 @@ def main() -> None:
         cluster = LocalCluster.start(blind_home, num_cpus=os.cpu_count() or 2)
         try:
             join(blind_home)
+            import ray
+
             from actors.connect import connect
 
             connect()
             blind = blind_errors(load_spec(SPEC), parameters, blind_home)
         finally:
+            ray.shutdown()  # before its cluster goes, which would end this process too
             cluster.stop()
     result = judge(story, blind, seconds)
     print(f"{'':12}{'MAE':>8}   ({result['rows']} flights of {result['models']} models)")

@@ -10,7 +10,6 @@ processes of both are warmed up by a small fleet first, and the sides take turns
 
 import argparse
 import json
-import logging
 import os
 import statistics
 import sys
@@ -19,20 +18,18 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-# A user's own settings of Ray must not decide a benchmark; workers use one thread a task on both sides.
-os.environ["RAY_AUTH_MODE"] = "disabled"
-os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["OMP_NUM_THREADS"] = "1"  # on both sides
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 os.environ["PYTHONPATH"] = str(ROOT)
 
 import joblib  # noqa: E402
 import numpy as np  # noqa: E402
-import ray  # noqa: E402
 
 from runtime.domain.load import load_spec  # noqa: E402
 from runtime.domain.spec import Spec  # noqa: E402
 from runtime.flavors.threads import one_thread  # noqa: E402
+from runtime.local_cluster import LocalCluster, join  # noqa: E402
 from runtime.pipeline.fleet import train_fleet  # noqa: E402
 from runtime.pipeline.plan import Plan  # noqa: E402
 from runtime.pipeline.prepare import PreparedDataset, prepare  # noqa: E402
@@ -99,17 +96,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--routes", type=int, default=24, help="models in the fleet")
     parser.add_argument("--trials", type=int, default=None, help="samples tried (default: the spec's)")
+    parser.add_argument("--spec", type=Path, default=SPEC)
     parser.add_argument("--cores", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    spec = load_spec(SPEC)
+    spec = load_spec(options.spec)
     if options.trials:
         spec = spec.model_copy(update={"train": spec.train.model_copy(update={"trials": options.trials})})
     with tempfile.TemporaryDirectory(prefix="fw-") as folder:
-        ray.init(
-            num_cpus=options.cores, include_dashboard=False, _temp_dir=f"{folder}/r", logging_level=logging.WARNING
-        )
+        cluster = LocalCluster.start(Path(folder), num_cpus=options.cores)
         try:
+            join(Path(folder))
+            import ray
+
+            from actors.connect import connect
+
+            connect()
             store = ObjectStore.open(f"{folder}/store")
             everything = prepare(spec, store=store, as_of=AS_OF)
             names = [partition.model for partition in everything.partitions]
@@ -123,7 +125,8 @@ def main() -> None:
                 theirs.append(run_joblib(spec, dataset, store, options.cores))
                 ours.append(run_fleetward(spec, dataset, store))
         finally:
-            ray.shutdown()
+            ray.shutdown()  # before its cluster goes, which would end this process too
+            cluster.stop()
     report(spec, dataset, ours, theirs, options.cores)
 
 
@@ -133,6 +136,7 @@ def report(spec: Spec, dataset: PreparedDataset, ours: list[float], theirs: list
     fits = len(dataset.partitions) * (spec.train.trials * spec.train.folds + 2)
     result = {
         "benchmark": "training",
+        "estimator": spec.train.estimator,
         "routes": len(dataset.partitions),
         "rows": dataset.rows,
         "trials": spec.train.trials,
