@@ -15,6 +15,7 @@ from runtime.domain.load import parse_spec
 from runtime.domain.reports import EvaluationReport, FeatureStatistic, GateResult, WindowPerformance
 from runtime.domain.schema import Field, FieldKind, Schema
 from runtime.domain.spec import Spec
+from tests.unit.domain.lives import FULL, a_finding, registered
 
 BASE = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DATA = datetime(2013, 3, 1, tzinfo=UTC)
@@ -37,7 +38,6 @@ gates: [{metric: mae, max: 30}]
 _SCHEMA = Schema(
     inputs=(Field(name="hour", kind=FieldKind.NUMBER),), outputs=(Field(name="air_time", kind=FieldKind.NUMBER),)
 )
-_FULL = (e.Step(stage=e.Stage.FULL, share=1, decisions=0),)
 
 
 def clock(start: datetime) -> Callable[[], datetime]:
@@ -84,48 +84,32 @@ def _retraining() -> e.RetrainingStarted:
 def _made(model: str, version: int, *, mae: float) -> tuple[e.Event, ...]:
     passed = mae <= 30
     gate = GateResult(gate="mae", passed=passed, value=mae, limit=30, reason=f"mae {mae}, limit 30")
-    registered = e.VersionRegistered(
-        model=model,
-        version=version,
-        artifact=DIGEST,
-        artifact_bytes=1000,
-        package=DIGEST,
-        baseline=DIGEST,
-        flavor="sklearn",
-        estimator="HistGradientBoostingRegressor",
-        parameters={"max_iter": 60},
-        seed=1,
-        schema=_SCHEMA,
-        dataset=DIGEST,
-        train_rows=1234,
-        first_time=DATA,
-        last_time=DATA,
-        as_of=DATA,
-        batch="train-1",
-        code_revision="abc",
-        environment={"python": "3.11"},
+    made = registered(version, model, DATA).model_copy(
+        update={"train_rows": 1234, "artifact": DIGEST, "schema_": _SCHEMA, "batch": "train-1"}
     )
     report = EvaluationReport(metrics={"mae": mae}, rows=100, gates=(gate,))
-    return registered, e.VersionEvaluated(model=model, version=version, report=report)
+    return made, e.VersionEvaluated(model=model, version=version, report=report)
 
 
 def _promoted(model: str, version: int) -> Iterator[tuple[str, e.Event]]:
     yield "user:ada", e.ApprovalGiven(model=model, version=version, reason="fine")
-    yield "service:operator", e.RolloutStarted(model=model, version=version, steps=_FULL)
+    yield "service:operator", e.RolloutStarted(model=model, version=version, steps=FULL)
     yield "service:operator", e.VersionPromoted(model=model, version=version, reason="the last step", as_of=DATA)
 
 
 def _finding() -> e.FindingOpened:
-    return e.FindingOpened(
-        finding="finding-1",
-        model="minutes-a",
-        version=2,
+    return a_finding(
         about=e.FindingKind.DATA_DRIFT,
-        as_of=DATA,
-        since=DATA,
-        log_evidence=12.34,
-        log_threshold=9.21,
         features=(FeatureStatistic(feature="hour", log_score=12.3, js=0.5, psi=2.26, missing_rate=0.0),),
-        recent=WindowPerformance(rows=30, mae=8.6, bias=1.0),
-        baseline=WindowPerformance(rows=300, mae=8.5, bias=0.0),
+        as_of=DATA,
+        model="minutes-a",
+    ).model_copy(
+        update={
+            "version": 2,
+            "since": DATA,
+            "log_evidence": 12.34,
+            "log_threshold": 9.21,
+            "recent": WindowPerformance(rows=30, mae=8.6, bias=1.0),
+            "baseline": WindowPerformance(rows=300, mae=8.5, bias=0.0),
+        }
     )

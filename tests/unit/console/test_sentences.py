@@ -10,10 +10,10 @@ import pytest
 from runtime.console.sentences import sentence
 from runtime.domain import events as e
 from runtime.domain.entry import Entry
-from runtime.domain.grant import Grant, SignedGrant
+from runtime.domain.grant import SignedGrant
 from runtime.domain.reports import Comparison, EvaluationReport, FeatureStatistic, GateResult, WindowPerformance
-from runtime.domain.schema import Field, FieldKind, Schema
 from runtime.domain.verdict import Action, Verdict
+from tests.unit.domain.lives import STEPS, a_finding, a_grant, registered
 
 CLASSES: tuple[type[Any], ...] = get_args(get_args(e.Event)[0])
 NOON = datetime(2013, 3, 1, 12, tzinfo=UTC)
@@ -21,24 +21,10 @@ DIGEST = "sha256:" + "ab" * 32
 MODEL = "flight-time-UA-EWR-SFO"
 SPEC = "flight-time-{carrier}-{origin}-{dest}"
 PARTITION = {"carrier": "UA", "origin": "EWR", "dest": "SFO"}
-SCHEMA = Schema(
-    inputs=(Field(name="hour", kind=FieldKind.NUMBER),), outputs=(Field(name="air_time", kind=FieldKind.NUMBER),)
-)
 COMPARISON = Comparison(
     metric="mae", rows=1200, champion=10.5, challenger=9.25, difference=-1.25, low=-2.0, high=-0.5, confidence=0.95
 )
-GRANT = Grant(
-    grant_id="grant-1",
-    model=MODEL,
-    version=3,
-    artifact=DIGEST,
-    package=DIGEST,
-    environment="prod",
-    pool="default",
-    policy=DIGEST,
-    valid_from=NOON,
-    valid_until=NOON,
-)
+GRANT = a_grant(3).model_copy(update={"model": MODEL, "valid_until": NOON})
 REPORT = EvaluationReport(
     metrics={"mae": 9.256},
     rows=139,
@@ -47,40 +33,21 @@ REPORT = EvaluationReport(
         GateResult(gate="size", passed=False, reason="too large"),
     ),
 )
-REGISTERED = e.VersionRegistered(
-    model=MODEL,
-    version=3,
-    parent=2,
-    artifact=DIGEST,
-    artifact_bytes=1000,
-    package=DIGEST,
-    baseline=DIGEST,
-    flavor="sklearn",
-    estimator="HistGradientBoostingRegressor",
-    parameters={},
-    seed=0,
-    schema=SCHEMA,
-    dataset=DIGEST,
-    train_rows=1694,
-    first_time=NOON,
-    last_time=NOON,
-    as_of=NOON,
-    batch="batch-1",
-    code_revision="abc",
-    environment={},
-)
-FINDING = e.FindingOpened(
-    finding="finding-1",
-    model=MODEL,
-    version=3,
+REGISTERED = registered(3, MODEL, NOON).model_copy(update={"parent": 2, "train_rows": 1694})
+FINDING = a_finding(
     about=e.FindingKind.DATA_DRIFT,
-    as_of=NOON,
-    since=NOON,
-    log_evidence=12.34,
-    log_threshold=9.21,
     features=(FeatureStatistic(feature="pressure", log_score=12.3, js=0.5, psi=2.26, missing_rate=0.0),),
-    recent=WindowPerformance(rows=30, mae=12.5, bias=1.0),
-    baseline=WindowPerformance(rows=300, mae=8.25, bias=0.0),
+    as_of=NOON,
+    model=MODEL,
+).model_copy(
+    update={
+        "version": 3,
+        "since": NOON,
+        "log_evidence": 12.34,
+        "log_threshold": 9.21,
+        "recent": WindowPerformance(rows=30, mae=12.5, bias=1.0),
+        "baseline": WindowPerformance(rows=300, mae=8.25, bias=0.0),
+    }
 )
 VERDICT = e.VerdictReached(
     finding="finding-1",
@@ -101,12 +68,6 @@ SEALED = e.SegmentSealed(
     first_time=NOON,
     last_time=NOON,
 )
-STEPS = (
-    e.Step(stage=e.Stage.SHADOW, share=0, decisions=30),
-    e.Step(stage=e.Stage.CANARY, share=0.1, decisions=10),
-    e.Step(stage=e.Stage.FULL, share=1, decisions=0),
-)
-
 CASES: list[tuple[e.Event, str]] = [
     (e.SpecApplied(name=SPEC, digest=DIGEST, spec={}), f"{SPEC}: spec abababababab applied"),
     (
