@@ -23,10 +23,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     join(settings.home)
 
     from actors.connect import connect, governor
+    from runtime.pipeline.warm_up import warm_up
+
+    connect()
+    warm_up()  # before the imports that follow, which take as long as the worker's
+
     from actors.quiescence import ask
     from jobs.building import retrain
 
-    connect()
     batch = ask(governor().batch.remote, options.batch)
     if batch is None:
         print(f"no batch {options.batch} was started", file=sys.stderr)

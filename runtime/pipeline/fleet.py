@@ -63,9 +63,10 @@ def run_fleet(
     ``finish`` must pickle. Needs a Ray that is running.
     """
     given: dict[str, Candidate | Parameters] = dict(candidates or {})
+    if any(partition.model not in given for partition in dataset.partitions):  # what a champion has was checked once
+        check_search(spec)
     if not needs_search(spec):
         given = {partition.model: constants(spec) for partition in dataset.partitions} | given
-    check_search(spec)
     chosen = [partition for partition in dataset.partitions if partition.model in given]
     open_ = [partition for partition in dataset.partitions if partition.model not in given]
     chunks = [_Chunk.load(part, dataset.layout, store) for part in [*_parts(chosen), *_parts(open_)]]

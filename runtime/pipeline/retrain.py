@@ -7,7 +7,6 @@ build_challengers   named models, on the window ``retrain.data`` before ``as_of`
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -104,7 +103,6 @@ def build_challengers(
     Partitions that cannot be used stand in the dataset's ``skipped``. The fleet's ``min_rows`` is judged over all
     rows given, as it was for the first versions. Raises ``DataError`` if no partition can be used.
     """
-    _warm_up()
     dataset = prepare(
         spec,
         store=store,
@@ -113,17 +111,3 @@ def build_challengers(
         models=set(batch.champions),
     )
     return dataset, build_versions(spec, dataset, batch, store=store, on_progress=on_progress)
-
-
-def _warm_up() -> None:
-    """Workers import scikit-learn and skops, which takes seconds, while the driver still loads the data."""
-    import ray
-
-    cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
-    for _ in range(cores):
-        ray.remote(_import_all).remote()
-
-
-def _import_all() -> None:
-    for module in ("skops.io", "runtime.flavors.threads"):
-        importlib.import_module(module)
