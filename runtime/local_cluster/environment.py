@@ -35,6 +35,8 @@ def ray_environment(token_path: Path, ports: Mapping[str, int]) -> dict[str, str
         "FLEETWARD_SERVE_HOST": LOOPBACK,
         "FLEETWARD_SERVE_PORT": str(ports["serve"]),
         "RAY_USAGE_STATS_ENABLED": "0",
+        # A worker that has imported scikit-learn is worth keeping from one step of a job to the next; Ray's own is 1 s.
+        "RAY_idle_worker_killing_time_threshold_ms": "20000",
         "AUTOSCALER_METRIC_PORT": str(ports["autoscaler_metrics"]),
         "DASHBOARD_METRIC_PORT": str(ports["dashboard_metrics"]),
     }

@@ -20,6 +20,8 @@ from runtime.pipeline.prepare import Partition, PreparedDataset
 from runtime.pipeline.rows import Layout, Rows
 from runtime.pipeline.search import Progress, check_search, constants, needs_search, search
 from runtime.pipeline.train import Candidate, Parameters, TrainedModel, train_model
+from runtime.pipeline.trial import TUNE_ENV, Work
+from runtime.pipeline.warm_up import warm_up
 from runtime.storage.objects import ObjectStore
 
 Result = TypeVar("Result")
@@ -72,11 +74,13 @@ def run_fleet(
     chunks = [_Chunk.load(part, dataset.layout, store) for part in [*_parts(chosen), *_parts(open_)]]
     if open_:
         searched = [chunk for chunk in chunks if chunk.models[0] not in given]
-        found = search(spec, dataset.schema, [chunk.rows for chunk in searched], on_progress)
+        warm_up(min(_cores(), len(searched)), TUNE_ENV)
+        found = search(spec, dataset.schema, [Work(chunk.models, chunk.rows) for chunk in searched], on_progress)
         given |= found.best
         for model, reason in found.failed.items():
             yield TrainingFailed(model=model, batch=batch, reason=reason)
-    yield from _train(_Job(spec, dataset.schema, batch, finish, plan or Plan.first(spec)), chunks, given, on_progress)
+    job = _Job(spec, dataset.schema, batch, finish, plan or Plan.first(spec))
+    yield from _train(job, chunks, given, on_progress, TUNE_ENV if open_ else None)
 
 
 @dataclass(frozen=True)
@@ -113,16 +117,18 @@ def _train(
     chunks: Sequence[_Chunk],
     given: Mapping[str, Candidate | Parameters],
     on_progress: Progress | None,
+    runtime_env: dict[str, Any] | None,
 ) -> Iterator[Any]:
     import ray
 
     shared = ray.put(job)
+    task = ray.remote(_train_chunk).options(runtime_env=runtime_env)
     waiting = {}
     for chunk in chunks:
         values = {p.model: p.key for p in chunk.partitions if p.model in given}
         if values:
             candidates = {model: given[model] for model in values}
-            waiting[ray.remote(_train_chunk).remote(shared, chunk.rows, values, candidates)] = list(values)
+            waiting[task.remote(shared, chunk.rows, values, candidates)] = list(values)
     done, total = 0, sum(map(len, waiting.values()))
     while waiting:
         (ready,), _ = ray.wait(list(waiting), num_returns=1)
@@ -167,9 +173,7 @@ def _train_one(job: _Job, model: str, values: dict[str, str], window: Rows, cand
 
 def _parts(partitions: Sequence[Partition]) -> list[Sequence[Partition]]:
     """Chunks of about equal rows in total: big partitions first, each to the chunk that has the fewest."""
-    import ray
-
-    count = min(len(partitions), CHUNKS_A_CORE * max(1, int(ray.cluster_resources().get("CPU", 1))))
+    count = min(len(partitions), CHUNKS_A_CORE * _cores())
     parts: list[list[Partition]] = [[] for _ in range(count)]
     sizes = [0] * count
     for partition in sorted(partitions, key=lambda each: (-each.rows, each.model)):
@@ -178,6 +182,12 @@ def _parts(partitions: Sequence[Partition]) -> list[Sequence[Partition]]:
         # A fit costs a fixed part beside its rows.
         sizes[smallest] += partition.rows + 500
     return list(parts)
+
+
+def _cores() -> int:
+    import ray
+
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
 def _itself(trained: TrainedModel) -> TrainedModel:

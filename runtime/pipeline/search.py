@@ -1,38 +1,33 @@
 """Hyperparameter search for a whole fleet at once, with Ray Tune.
 
 One trial is one sample of the space, tried on every model of the fleet, so 171 models do not pay 171 times for
-starting trials. A trial reports its mean score to Tune, and each model's score and out-of-fold predictions beside
-it; afterwards every model takes the sample that was best for itself.
+starting trials (see ``trial``). A trial reports its mean score to Tune, and each model's score and out-of-fold
+predictions beside it; afterwards every model takes the sample that was best for itself.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from runtime.domain.errors import FleetwardError
 from runtime.domain.schema import Schema
 from runtime.domain.spec import Spec
 from runtime.domain.terms import Distribution, SearchTerm
-from runtime.flavors import Floats
 from runtime.flavors.estimators import check_weights, make_estimator
-from runtime.flavors.threads import one_thread
-from runtime.pipeline.plan import Plan
-from runtime.pipeline.rows import Rows
-from runtime.pipeline.train import Candidate, Parameters, cross_validate
+from runtime.pipeline.train import Candidate
+from runtime.pipeline.trial import Score, Work, plain, trial
+
+_TRIAL_MEMORY = 1 << 20
+"""Tune wants a trial to ask for something. Not for a share of a core, which would keep one task of two from running."""
 
 Progress = Callable[[int, int, str], None]
 """``on_progress(done, total, what)``."""
-
-_REPORTS = 10
-"""How often a trial says how far it is."""
 
 
 def constants(spec: Spec) -> dict[str, Any]:
@@ -61,14 +56,14 @@ class Found:
     failed: dict[str, str]
 
 
-def search(spec: Spec, schema: Schema, chunks: Sequence[Any], on_progress: Progress | None) -> Found:
+def search(spec: Spec, schema: Schema, works: Sequence[Work], on_progress: Progress | None) -> Found:
     """The best candidate of each model: every sample of the space was tried on all of them.
 
-    ``chunks`` are Ray references to lists of (model, rows). Samples depend on ``spec.train.seed`` alone.
+    Samples depend on ``spec.train.seed`` alone.
     """
     best: dict[str, Candidate] = {}
     failed: dict[str, str] = {}
-    for parameters, scores in _trials(spec, schema, chunks, on_progress):
+    for parameters, scores in _trials(spec, schema, works, on_progress):
         for model, score in scores.items():
             if isinstance(score, str):
                 failed.setdefault(model, score)
@@ -77,22 +72,9 @@ def search(spec: Spec, schema: Schema, chunks: Sequence[Any], on_progress: Progr
     return Found(best, {model: reason for model, reason in failed.items() if model not in best})
 
 
-@dataclass(frozen=True, eq=False)
-class _Score:
-    value: float
-    out_of_fold: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class _Scores:
-    """What one trial says of each model: its score, or why it failed. No dict, since Tune would flatten it."""
-
-    value: dict[str, _Score | str]
-
-
 def _trials(
-    spec: Spec, schema: Schema, chunks: Sequence[Any], on_progress: Progress | None
-) -> list[tuple[dict[str, Any], dict[str, _Score | str]]]:
+    spec: Spec, schema: Schema, works: Sequence[Work], on_progress: Progress | None
+) -> list[tuple[dict[str, Any], dict[str, Score | str]]]:
     """Every sample in Tune's order with what it scored."""
     import ray
     from ray import tune
@@ -101,16 +83,17 @@ def _trials(
     from runtime.pipeline.reports import TrialReports
 
     cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
-    trainable = tune.with_parameters(_trial, spec=spec, schema=schema, chunks=list(chunks))
+    concurrent = math.ceil(cores / len(works))  # one trial at a time keeps all cores busy, if the fleet is large enough
+    trainable = tune.with_parameters(trial, spec=spec, schema=schema, works=list(works))
     reports = TrialReports(on_progress, spec.train.trials)
     with tempfile.TemporaryDirectory(prefix="fleetward-tune-") as folder, _quiet():
         results = tune.Tuner(
-            tune.with_resources(trainable, {"cpu": 1}),
+            tune.with_resources(trainable, {"cpu": 0, "memory": _TRIAL_MEMORY}),
             param_space={name: _domain(term) for name, term in spec.train.search.items()},
             tune_config=tune.TuneConfig(
                 num_samples=spec.train.trials,
                 reuse_actors=True,
-                search_alg=BasicVariantGenerator(random_state=spec.train.seed, max_concurrent=cores),
+                search_alg=BasicVariantGenerator(random_state=spec.train.seed, max_concurrent=concurrent),
             ),
             run_config=tune.RunConfig(
                 name="search",
@@ -122,7 +105,7 @@ def _trials(
         ).fit()
     if not reports.finished:
         raise RuntimeError(f"every trial of the search failed; the first: {next(iter(results.errors), 'no error')}")
-    return [(_plain(config), metrics["scores"].value) for _, (config, metrics) in sorted(reports.finished.items())]
+    return [(plain(config), metrics["scores"].value) for _, (config, metrics) in sorted(reports.finished.items())]
 
 
 @contextmanager
@@ -137,35 +120,6 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
-
-
-def _trial(config: dict[str, Any], *, spec: Spec, schema: Schema, chunks: list[Any]) -> None:
-    """One sample on every model; runs in a Tune worker, on one core."""
-    import ray
-    from ray import tune
-
-    parts = [part for chunk in ray.get(chunks) for part in chunk]
-    step = max(1, len(parts) // _REPORTS)
-    scores: dict[str, _Score | str] = {}
-    with one_thread():
-        for number, (model, rows) in enumerate(parts, start=1):
-            scores[model] = _score(spec, schema, model, rows, _plain(config))
-            if number % step == 0 and number < len(parts):
-                tune.report({"models": number, "of": len(parts)})
-    values = [score.value for score in scores.values() if isinstance(score, _Score)]
-    mean = float(np.mean(values)) if values else float("inf")
-    tune.report({"models": len(parts), "of": len(parts), "mean": mean, "scores": _Scores(scores)})
-
-
-def _score(spec: Spec, schema: Schema, model: str, rows: Rows, parameters: Parameters) -> _Score | str:
-    """A model that fails on this sample says why: its own failure, not the trial's."""
-    plan = Plan.first(spec)
-    try:
-        arranged, at = plan.arrange(model, rows)
-        candidate = cross_validate(spec, schema, arranged.part(0, at), parameters, plan)
-    except Exception as error:  # noqa: BLE001 - whatever one model raises, the others of the trial go on
-        return str(error) if isinstance(error, FleetwardError) else f"{type(error).__name__}: {error}"
-    return _Score(candidate.score, candidate.out_of_fold)
 
 
 def _is_open(term: SearchTerm) -> bool:
@@ -183,10 +137,3 @@ def _domain(term: SearchTerm) -> Any:
     if term.distribution is Distribution.RANDINT:
         return tune.randint(int(low), int(high))
     return tune.uniform(low, high)
-
-
-def _plain(config: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Python's own numbers, so that parameters can be written as JSON."""
-    return {
-        name: value.item() if isinstance(value, np.generic) else value for name, value in sorted((config or {}).items())
-    }

@@ -7,20 +7,21 @@ This module imports none of it, so that a job can call it as soon as it is conne
 from __future__ import annotations
 
 import importlib
-
-import ray
+from typing import Any
 
 _HEAVY = ("ray.data", "runtime.pipeline.retrain", "skops.io", "runtime.flavors.threads")
 
 
-def warm_up(workers: int = 1) -> None:
-    """Starts so many workers of this job, and returns at once.
+def warm_up(workers: int = 1, runtime_env: dict[str, Any] | None = None) -> None:
+    """Starts so many workers of this job with this environment, and returns at once.
 
     One is enough for a few small models: on a machine of two cores, a second one's imports would compete with the
     driver's. Where more tasks wait than workers are warm, Ray starts more by itself.
     """
+    import ray
+
     for _ in range(workers):
-        ray.remote(_import_all).remote()
+        ray.remote(_import_all).options(runtime_env=runtime_env).remote()
 
 
 def _import_all() -> None:
