@@ -128,8 +128,9 @@ def _call(spec: Spec, cluster: LocalCluster, settings: Settings, *, keep: bool) 
 
     from actors.connect import governor
     from actors.quiescence import ask
+    from runtime.pipeline.asking import infer_request
     from runtime.pipeline.prepare import load_source
-    from runtime.pipeline.replay import infer_request, models_of
+    from runtime.pipeline.replay import models_of
 
     serving = [model.name for model in ask(governor().models.remote) if model.champion is not None]
     if not serving:

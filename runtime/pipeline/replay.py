@@ -14,13 +14,13 @@ from datetime import datetime, timedelta
 
 import httpx
 import numpy as np
-import orjson
 import pandas as pd
 
 from runtime.domain.base import rfc3339
 from runtime.domain.fleet import model_name
 from runtime.domain.ids import derived_id
 from runtime.domain.spec import Spec
+from runtime.pipeline.asking import Asking, Positions, Request
 
 CONCURRENT = 8
 """Requests under way at once."""
@@ -28,15 +28,6 @@ PATIENCE_SECONDS = 60.0
 """How long one request is tried again before it counts as failed."""
 _RETRY_SECONDS = 0.2
 _TRY_AGAIN = frozenset({502, 503, 504})
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One HTTP request of the replay: ``rows`` predictions asked for, or outcomes told."""
-
-    path: str
-    body: bytes
-    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +67,28 @@ def days(spec: Spec, frame: pd.DataFrame, models: set[str], step: timedelta = ti
 
     ``frame`` has the spec's time, target, feature and partition columns; rows of other partitions are left out.
     """
-    rows = frame.assign(_model=models_of(spec, frame), _step=frame[spec.data.time].dt.floor(step))
-    rows = rows[rows["_model"].isin(models)].sort_values([spec.data.time], kind="stable")
-    if rows.empty:
+    names = models_of(spec, frame)
+    order = np.argsort(frame[spec.data.time].to_numpy(), kind="stable")
+    order = order[names.isin(models).to_numpy()[order]]
+    if not len(order):
         return
-    parts = {pd.Timestamp(str(at)): part for at, part in rows.groupby("_step", sort=True)}
+    told = Asking(spec, frame)
+    groups: dict[pd.Timestamp, list[tuple[str, Positions]]] = {}
+    keys = pd.DataFrame({"step": frame[spec.data.time].dt.floor(step).array[order], "model": names.array[order]})
+    indices: dict[tuple[pd.Timestamp, str], Positions] = keys.groupby(["step", "model"]).indices  # type: ignore[assignment]
+    for (at, name), found in sorted(indices.items()):
+        groups.setdefault(at, []).append((name, order[found]))
     due: dict[datetime, list[Request]] = {}
-    for start in pd.date_range(min(parts), max(parts) + spec.monitor.outcomes_after, freq=step):
-        today = [(str(name), part) for name, part in parts[start].groupby("_model")] if start in parts else []
-        for name, part in today:
+    for start in pd.date_range(min(groups), max(groups) + spec.monitor.outcomes_after, freq=step):
+        today = groups.get(start, [])
+        for name, rows in today:
             later = (start + spec.monitor.outcomes_after).floor(step)
-            due.setdefault(later, []).append(_outcomes(spec, name, start, part))
+            due.setdefault(later, []).append(told.outcomes(name, _decision_id(name, start), rows))
         yield Day(
             start=start.to_pydatetime(),
             end=(start + step).to_pydatetime(),
             outcomes=tuple(due.pop(start, [])),
-            questions=tuple(_question(spec, name, start, part) for name, part in today),
+            questions=tuple(told.question(name, rows, _parameters(name, start)) for name, rows in today),
         )
 
 
@@ -160,28 +157,5 @@ def _decision_id(name: str, start: datetime) -> str:
     return derived_id("replay", name, start.isoformat())
 
 
-def infer_request(spec: Spec, name: str, part: pd.DataFrame, parameters: dict[str, str] | None = None) -> Request:
-    """What asks a model for a prediction of each row."""
-    tensors = [_tensor(part[feature]) for feature in spec.data.features]
-    document = ({"parameters": parameters} if parameters else {}) | {"inputs": tensors}
-    return Request(f"/v2/models/{name}/infer", orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY), len(part))
-
-
-def _question(spec: Spec, name: str, start: datetime, part: pd.DataFrame) -> Request:
-    parameters = {"decision_id": _decision_id(name, start), "event_time": rfc3339(start)}
-    return infer_request(spec, name, part, parameters)
-
-
-def _tensor(column: pd.Series) -> dict[str, object]:
-    """A feature as an OIP tensor; missing values are null."""
-    if pd.api.types.is_numeric_dtype(column):
-        values: object = column.to_numpy(dtype=np.float64, na_value=np.nan)  # orjson writes NaN as null
-        return {"name": column.name, "datatype": "FP64", "shape": [len(column)], "data": values}
-    texts = column.astype(object).where(column.notna(), None).tolist()
-    return {"name": column.name, "datatype": "BYTES", "shape": [len(column)], "data": texts}
-
-
-def _outcomes(spec: Spec, name: str, start: datetime, part: pd.DataFrame) -> Request:
-    actuals = part[spec.data.target].to_numpy(dtype=np.float64)
-    document = {"decision_id": _decision_id(name, start), "actuals": actuals}
-    return Request(f"/v2/models/{name}/outcomes", orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY), len(part))
+def _parameters(name: str, start: datetime) -> dict[str, str]:
+    return {"decision_id": _decision_id(name, start), "event_time": rfc3339(start)}

@@ -23,7 +23,8 @@ from runtime.domain.load import load_spec
 from runtime.domain.spec import Spec
 from runtime.ledger.log import Log
 from runtime.local_cluster import LocalCluster
-from runtime.pipeline.replay import Tally, infer_request, models_of
+from runtime.pipeline.asking import infer_request
+from runtime.pipeline.replay import Tally, models_of
 from runtime.settings import Settings
 from runtime.storage.objects import ObjectStore
 from runtime.storage.segments import read_segment

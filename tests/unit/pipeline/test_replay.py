@@ -12,7 +12,8 @@ import pytest
 
 from runtime.domain.decision import Outcomes
 from runtime.pipeline import replay
-from runtime.pipeline.replay import Day, Replay, Request, Tally, days, infer_request, models_of
+from runtime.pipeline.asking import Request, infer_request
+from runtime.pipeline.replay import Day, Replay, Tally, days, models_of
 from runtime.serving.protocols import oip, outcomes
 from tests.unit.domain.lives import MODEL, MONDAY
 from tests.unit.pipeline.flights import SPEC, a_spec, frame, layout
