@@ -8,11 +8,13 @@ again (a replica died with it in its hands) is still one decision, and two repla
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from http import HTTPStatus
 
-import httpx
+import aiohttp
 import numpy as np
 import pandas as pd
 
@@ -27,6 +29,7 @@ CONCURRENT = 8
 PATIENCE_SECONDS = 60.0
 """How long one request is tried again before it counts as failed."""
 _RETRY_SECONDS = 0.2
+_ANSWER_SECONDS = 30.0
 _TRY_AGAIN = frozenset({502, 503, 504})
 
 
@@ -97,46 +100,46 @@ class Replay:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._tls = httpx.create_ssl_context(trust_env=False)  # reads all root certificates: once, not once a day
+        self._tls = ssl.create_default_context()  # reads all root certificates: once, not once a day
 
     def send(self, day: Day) -> Tally:
         """Sends one day: all outcomes that are due, then all questions."""
         return asyncio.run(self._day(day))
 
     async def _day(self, day: Day) -> Tally:
-        limits = httpx.Limits(max_connections=CONCURRENT)
-        async with httpx.AsyncClient(
-            base_url=self._url, timeout=30, limits=limits, verify=self._tls, trust_env=False
-        ) as client:
-            told = await self._all(client, day.outcomes)
-            asked = await self._all(client, day.questions)
+        connector = aiohttp.TCPConnector(limit=CONCURRENT, ssl=self._tls)
+        timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+            told = await self._all(session, day.outcomes)
+            asked = await self._all(session, day.questions)
         return replace(told, outcomes=told.decisions, decisions=0) + asked
 
-    async def _all(self, client: httpx.AsyncClient, requests: tuple[Request, ...]) -> Tally:
+    async def _all(self, session: aiohttp.ClientSession, requests: tuple[Request, ...]) -> Tally:
         waiting = iter(requests)
 
         async def worker() -> Tally:
             tally = Tally()
             for request in waiting:
-                tally += await self._one(client, request)
+                tally += await self._one(session, request)
             return tally
 
         return sum(await asyncio.gather(*(worker() for _ in range(CONCURRENT))), Tally())
 
-    async def _one(self, client: httpx.AsyncClient, request: Request) -> Tally:
+    async def _one(self, session: aiohttp.ClientSession, request: Request) -> Tally:
         ends = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         tries, failure = 0, ""
         while asyncio.get_running_loop().time() < ends:
             tries += 1
             try:
-                answer = await client.post(request.path, content=request.body)
-            except httpx.TransportError as error:
+                async with session.post(f"{self._url}{request.path}", data=request.body) as answer:
+                    status, text = answer.status, await answer.text()
+            except (aiohttp.ClientError, TimeoutError) as error:
                 failure = repr(error)
             else:
-                if answer.status_code == httpx.codes.OK:
+                if status == HTTPStatus.OK:
                     return Tally(requests=1, decisions=request.rows, retried=min(tries - 1, 1))
-                failure = f"{answer.status_code} {answer.text[:200]}"
-                if answer.status_code not in _TRY_AGAIN:
+                failure = f"{status} {text[:200]}"
+                if status not in _TRY_AGAIN:
                     break
             await asyncio.sleep(_RETRY_SECONDS)
         return Tally(requests=1, failed=1, failures=(f"{request.path}: {failure}",))
