@@ -30,43 +30,16 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Engine,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    create_engine,
-    event,
-    inspect,
-)
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from runtime.domain.errors import LedgerCorrupt
 from runtime.ledger.errors import LedgerFull, LedgerHeld, LedgerLocked, LedgerUnavailable
+from runtime.ledger.schema import ENTRIES, METADATA
 
 JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
-
-METADATA = MetaData()
-
-# leaf stands last: reading the other columns of a row then never follows a long leaf's overflow pages.
-ENTRIES = Table(
-    "entries",
-    METADATA,
-    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
-    Column("event_id", Text, nullable=False, unique=True),
-    Column("time", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("leaf_hash", LargeBinary, nullable=False),
-    Column("leaf", LargeBinary, nullable=False),
-    sqlite_strict=True,
-)
 
 
 class Database:

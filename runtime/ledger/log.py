@@ -30,9 +30,10 @@ from sqlalchemy import Connection, func, insert, select
 from runtime.domain.base import rfc3339
 from runtime.domain.entry import Draft, Entry, entry_from_leaf, leaf_bytes
 from runtime.domain.errors import IdempotencyConflict, LedgerCorrupt
-from runtime.ledger.database import ENTRIES, Database
+from runtime.ledger.database import Database
 from runtime.ledger.errors import EntryUnwritable, LedgerHeld
 from runtime.ledger.merkle import HASH_BYTES, Frontier, leaf_hash
+from runtime.ledger.schema import ENTRIES
 
 LOCK_TIMEOUT = timedelta(seconds=5)
 READ_ROWS = 1_000
