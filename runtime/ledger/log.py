@@ -52,6 +52,11 @@ class LogReader:
         self._turn = threading.Lock()
 
     @property
+    def database(self) -> Database:
+        """Where the entries stand, for those who keep tiles and checkpoints beside them."""
+        return self._database
+
+    @property
     def size(self) -> int:
         """The number of committed entries."""
         return self._current().size
@@ -60,6 +65,11 @@ class LogReader:
     def root(self) -> str:
         """The Merkle root over all committed entries, in hex (RFC 9162, 2.1.1)."""
         return self._current().root().hex()
+
+    def head(self) -> tuple[int, bytes]:
+        """Size and root of one moment, as this process knows them."""
+        frontier = self._current()
+        return frontier.size, frontier.root()
 
     def entries(
         self, since: int = 0, limit: int | None = None, kinds: Collection[str] | None = None
