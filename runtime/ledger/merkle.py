@@ -98,20 +98,28 @@ def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
 
     Raises ``IndexError`` unless 0 <= index < len(leaves).
     """
-    if not 0 <= index < len(leaves):
-        raise IndexError(f"no leaf {index} in a tree of {len(leaves)}")
-    proof: list[bytes] = []
-    start, end = 0, len(leaves)
+    return [root(leaves[start:end]) for start, end in inclusion_ranges(index, len(leaves))]
+
+
+def inclusion_ranges(index: int, size: int) -> list[tuple[int, int]]:
+    """The leaves [start, end) under each node of an inclusion proof, for whoever has the nodes' hashes already.
+
+    Raises ``IndexError`` unless 0 <= index < size.
+    """
+    if not 0 <= index < size:
+        raise IndexError(f"no leaf {index} in a tree of {size}")
+    ranges: list[tuple[int, int]] = []
+    start, end = 0, size
     while end - start > 1:
-        middle = start + _split(end - start)
+        middle = start + split(end - start)
         if index < middle:
-            proof.append(root(leaves[middle:end]))
+            ranges.append((middle, end))
             end = middle
         else:
-            proof.append(root(leaves[start:middle]))
+            ranges.append((start, middle))
             start = middle
-    proof.reverse()
-    return proof
+    ranges.reverse()
+    return ranges
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], expected_root: bytes) -> bool:
@@ -138,24 +146,32 @@ def consistency_proof(leaves: Sequence[bytes], old_size: int) -> list[bytes]:
     Empty when the sizes are equal, or the old tree is (every tree extends it). Raises ``ValueError`` unless
     0 <= old_size <= len(leaves).
     """
-    if not 0 <= old_size <= len(leaves):
-        raise ValueError(f"a tree of {len(leaves)} leaves never had {old_size}")
+    return [root(leaves[start:end]) for start, end in consistency_ranges(old_size, len(leaves))]
+
+
+def consistency_ranges(old_size: int, size: int) -> list[tuple[int, int]]:
+    """The leaves [start, end) under each node of a consistency proof.
+
+    Raises ``ValueError`` unless 0 <= old_size <= size.
+    """
+    if not 0 <= old_size <= size:
+        raise ValueError(f"a tree of {size} leaves never had {old_size}")
     if old_size == 0:
         return []
-    proof: list[bytes] = []
-    start, end, whole = 0, len(leaves), True
+    ranges: list[tuple[int, int]] = []
+    start, end, whole = 0, size, True
     while old_size != end:
-        middle = start + _split(end - start)
+        middle = start + split(end - start)
         if old_size <= middle:
-            proof.append(root(leaves[middle:end]))
+            ranges.append((middle, end))
             end = middle
         else:
-            proof.append(root(leaves[start:middle]))
+            ranges.append((start, middle))
             start, whole = middle, False
     if not whole:  # otherwise the verifier holds this hash already: it is the old root
-        proof.append(root(leaves[start:end]))
-    proof.reverse()
-    return proof
+        ranges.append((start, end))
+    ranges.reverse()
+    return ranges
 
 
 def verify_consistency(old_size: int, new_size: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes) -> bool:
@@ -188,6 +204,6 @@ def verify_consistency(old_size: int, new_size: int, proof: Sequence[bytes], old
     return last == 0 and old == old_root and new == new_root
 
 
-def _split(size: int) -> int:
+def split(size: int) -> int:
     """The largest power of two smaller than ``size``, which is at least 2."""
     return 1 << (size - 1).bit_length() - 1
