@@ -8,14 +8,17 @@ LedgerError (a FleetwardError)
 ├── EntryUnwritable      422   a draft has no canonical JSON or does not survive being read back
 ├── CommitQueueFull      503   more submissions are waiting than the queue holds
 ├── CommitQueueClosed    503   the group commit was closed
-└── KeyUnusable          500   a signing or public key cannot be loaded, or lies open to others
+├── KeyUnusable          500   a signing or public key cannot be loaded, or lies open to others
+├── NoteMalformed        400   bytes are no signed note, or its text no checkpoint
+└── NoteUntrusted        403   no trusted key signed the note (an IntegrityError)
+    └── SignatureInvalid       a line that bears a trusted key's name and hash does not verify
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from runtime.domain.errors import FleetwardError
+from runtime.domain.errors import FleetwardError, IntegrityError
 
 
 class LedgerError(FleetwardError):
@@ -93,3 +96,42 @@ class KeyUnusable(LedgerError):
 
     def __str__(self) -> str:
         return f"key {self.name}: {self.reason}"
+
+
+class NoteMalformed(LedgerError):
+    """Bytes are not what ``what`` ("note", "checkpoint") has to look like."""
+
+    status: ClassVar[int] = 400
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(what, reason)
+        self.what, self.reason = what, reason
+
+    def __str__(self) -> str:
+        return f"not a {self.what}: {self.reason}"
+
+
+class NoteUntrusted(LedgerError, IntegrityError):
+    """A note bears no signature of a trusted key; ``signers`` are the names it bears."""
+
+    status: ClassVar[int] = 403
+
+    def __init__(self, signers: tuple[str, ...], trusted: tuple[str, ...]) -> None:
+        super().__init__(signers, trusted)
+        self.signers, self.trusted = signers, trusted
+
+    def __str__(self) -> str:
+        signers, trusted = (", ".join(names) or "nobody" for names in (self.signers, self.trusted))
+        return f"the note is signed by {signers}, with no key that is trusted; trusted are {trusted}"
+
+
+class SignatureInvalid(NoteUntrusted):
+    """The line of a trusted key does not verify: the text or the line was changed, or somebody poses as the key."""
+
+    def __init__(self, name: str, key_hash: str) -> None:
+        Exception.__init__(self, name, key_hash)
+        self.name, self.key_hash = name, key_hash
+        self.signers, self.trusted = (name,), (name,)
+
+    def __str__(self) -> str:
+        return f"the signature of {self.name}+{self.key_hash} does not verify"
