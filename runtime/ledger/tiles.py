@@ -73,11 +73,12 @@ def store_tiles(database: Database, size: int) -> int:
 
 
 class Tree:
-    """The tree as one transaction sees it. A tile that was read once is kept, so use it for one answer."""
+    """The tree as one transaction sees it. What was read or hashed once is kept: use it for answers that go together."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._tiles: dict[tuple[int, int], list[bytes]] = {}
+        self._nodes: dict[tuple[int, int], bytes] = {}
 
     def size(self) -> int:
         """The number of committed entries."""
@@ -125,6 +126,12 @@ class Tree:
 
     def _node(self, height: int, index: int) -> bytes:
         """The root of the complete subtree of 2**height leaves that is ``index``-th of its kind."""
+        known = self._nodes.get((height, index))
+        if known is None:
+            known = self._nodes[height, index] = self._hashed(height, index)
+        return known
+
+    def _hashed(self, height: int, index: int) -> bytes:
         level = height // TILE_HEIGHT
         in_tile = height - level * TILE_HEIGHT
         position, offset = divmod(index << in_tile, TILE_WIDTH)

@@ -13,6 +13,7 @@ from runtime.ledger.merkle import (
     verify_consistency,
     verify_inclusion,
 )
+from tests.unit.ledger.trees import levels_of, oracle_consistency, oracle_path
 
 LARGEST = 130
 SIZES = range(1, LARGEST + 1)
@@ -39,35 +40,6 @@ PUBLISHED_ROOTS = [
     "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
     "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
 ]
-
-
-def levels_of(leaves: list[bytes]) -> list[list[bytes]]:
-    """All levels, leaves first; a node without a partner moves up as it is."""
-    levels = [leaves]
-    while len(levels[-1]) > 1:
-        below = levels[-1]
-        pairs = [below[at : at + 2] for at in range(0, len(below), 2)]
-        levels.append([node_hash(*pair) if len(pair) == 2 else pair[0] for pair in pairs])
-    return levels
-
-
-def oracle_path(levels: list[list[bytes]], level: int, index: int) -> list[bytes]:
-    """The siblings on the way from one node to the root."""
-    siblings = []
-    for nodes in levels[level:]:
-        if index ^ 1 < len(nodes):
-            siblings.append(nodes[index ^ 1])
-        index >>= 1
-    return siblings
-
-
-def oracle_consistency(levels: list[list[bytes]], old_size: int) -> list[bytes]:
-    """The largest full subtree that ends the old tree, then its path; the subtree only if it is not the old root."""
-    level, index = 0, old_size - 1
-    while index & 1:
-        level, index = level + 1, index >> 1
-    start = [levels[level][index]] if index else []
-    return start + oracle_path(levels, level, index)
 
 
 ORACLE = {size: levels_of(LEAVES[:size]) for size in SIZES}
