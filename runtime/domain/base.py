@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
+import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer
 
 
@@ -26,7 +27,9 @@ def _utc(value: datetime) -> datetime:
 
 def rfc3339(value: datetime) -> str:
     """UTC with microseconds and ``Z``: always 27 characters, so text order is time order."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # orjson is some ten times faster than strftime, and a ledger's entry has several times in it.
+    text = orjson.dumps(value.astimezone(UTC), option=orjson.OPT_UTC_Z).decode()
+    return text[1:-1] if value.microsecond else f"{text[1:-2]}.000000Z"
 
 
 Moment = Annotated[datetime, AfterValidator(_utc), PlainSerializer(rfc3339, return_type=str, when_used="json")]
