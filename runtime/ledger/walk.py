@@ -24,7 +24,7 @@ from runtime.domain.errors import LedgerCorrupt
 from runtime.domain.events import Event, event_from_document
 
 _FIELDS = {"event", "event_id", "principal", "time"}
-_ODD_NUMBER = re.compile(rb'(?:":|[,\[])-?[0-9.]*(?:[eE]|\.0[,}\]]|[0-9]{16})')
+_ODD_NUMBER = re.compile(rb"[:,\[](?<!sha256:)-?[0-9]+(?:(?<=[0-9]{16})|\.0[,}\]]|(?:\.[0-9]+)?[eE])")
 """Where orjson and RFC 8785 may spell a number differently: exponents, whole floats, 16 digits and more."""
 
 

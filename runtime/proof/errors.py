@@ -1,0 +1,54 @@
+"""What a verifier says of files that do not prove what they claim to.
+
+IntegrityError
+├── LedgerCorrupt (domain)        an entry of a bundle is bad: names it
+└── ProofInvalid            422   root of this room's errors
+    ├── FileUnreadable            no bundle or passport of a version this release reads, or only a part of one
+    ├── CheckpointRefused         a signed checkpoint is missing, untrusted, or of another history
+    └── PassportInvalid           a passport contradicts its signatures or itself: names the field
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from runtime.domain.errors import IntegrityError
+
+
+class ProofInvalid(IntegrityError):
+    """A file does not prove what it claims to."""
+
+    status: ClassVar[int] = 422
+
+
+class FileUnreadable(ProofInvalid):
+    """A file is not what ``what`` ("bundle", "passport") has to look like; nothing in it was checked further."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(what, reason)
+        self.what, self.reason = what, reason
+
+    def __str__(self) -> str:
+        return f"not a whole {self.what}: {self.reason}"
+
+
+class CheckpointRefused(ProofInvalid):
+    """A checkpoint cannot be relied on; ``field`` says which."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(field, reason)
+        self.field, self.reason = field, reason
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.reason}"
+
+
+class PassportInvalid(ProofInvalid):
+    """The first field of a passport that does not hold, as a path such as ``entries.grant.leaf``."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(field, reason)
+        self.field, self.reason = field, reason
+
+    def __str__(self) -> str:
+        return f"passport field {self.field}: {self.reason}"
