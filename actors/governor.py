@@ -25,6 +25,7 @@ from runtime.domain.state import BatchState, FindingState, ModelState, Totals
 from runtime.governance.writer import Answer, Writer
 from runtime.ledger.group_commit import GroupCommit
 from runtime.ledger.log import Log
+from runtime.ledger.past import root_at
 from runtime.ledger.signing import SigningKey, sign_grant
 from runtime.policy.reactions import GOVERNOR
 from runtime.settings import Settings
@@ -187,6 +188,11 @@ class Governor:
     async def size(self) -> int:
         """Entries in the ledger."""
         return self._writer.state.size
+
+    @ray.method
+    async def root(self, size: int) -> str:
+        """The ledger's root when it had so many entries. Raises ``LedgerCorrupt`` when it never had."""
+        return (await asyncio.to_thread(root_at, self._log.database, size)).hex()
 
     @ray.method
     async def models(self) -> list[ModelState]:

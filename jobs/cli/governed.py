@@ -43,6 +43,9 @@ class Governed:
         summary = self._ask(self._governor.summary.remote)
         return Head(summary.size, summary.root, summary.ticks_until)
 
+    def root(self, size: int) -> str:
+        return self._ask(self._governor.root.remote, size)
+
     def totals(self) -> Totals:
         return self._ask(self._governor.totals.remote)
 

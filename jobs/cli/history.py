@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from jobs.cli import output
-from jobs.cli.options import Database, Format, Offline, Output
+from jobs.cli.options import Database, Format, Offline, Output, Past
 from jobs.cli.reading import Reader, reading
 
 if TYPE_CHECKING:
@@ -33,10 +33,11 @@ def history(
     kind: _Kinds = None,
     offline: Offline = False,  # noqa: FBT002
     database: Database = None,
+    as_of: Past = None,
 ) -> None:
     """Tell what happened, a sentence an entry, newest last."""
     kinds = _checked(kind)
-    with reading(offline=offline, database=database) as reader:
+    with reading(offline=offline, database=database, as_of=as_of) as reader:
         if name is not None:
             reader.model(name)
         with output.working("reading the ledger"):

@@ -8,7 +8,7 @@ import typer
 
 from jobs.cli import output
 from jobs.cli.failing import CommandFailed, FailingGroup, NotReachable
-from jobs.cli.options import Database, Format, Offline, Output
+from jobs.cli.options import Database, Format, Offline, Output, Past
 from jobs.cli.reading import reading
 
 app = typer.Typer(cls=FailingGroup, no_args_is_help=True, help="Check and read the ledger itself.")
@@ -80,6 +80,7 @@ def show(
     output_: Output = Format.TABLE,
     offline: Offline = False,  # noqa: FBT002
     database: Database = None,
+    as_of: Past = None,
 ) -> None:
     """Show one entry whole: its sentence, its fields and its leaf hash."""
     import json
@@ -87,7 +88,7 @@ def show(
     from jobs.cli.history import told
     from runtime.ledger.merkle import leaf_hash
 
-    with reading(offline=offline, database=database) as reader:
+    with reading(offline=offline, database=database, as_of=as_of) as reader:
         found = reader.entries(seq, 1)
         size = reader.size()
     if not found or found[0].seq != seq:

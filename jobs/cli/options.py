@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from jobs.cli.past import AsOf, parsed
+
 _USER = re.compile(r"^user:[\w.@-]+$")
 
 
@@ -37,6 +39,15 @@ Offline = Annotated[bool, typer.Option("--offline", help="Read the ledger's data
 Database = Annotated[
     str | None,
     typer.Option("--database", metavar="URL", help="Read this ledger: sqlite:////path/to/ledger.db."),
+]
+Past = Annotated[
+    AsOf | None,
+    typer.Option(
+        "--as-of",
+        parser=parsed,
+        metavar="TIME",
+        help="Show what was so then: a time, a date (as it began, UTC) or a number of entries. [default: now]",
+    ),
 ]
 Principal = Annotated[
     str | None,

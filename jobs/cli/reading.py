@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from jobs.cli.failing import NotReachable
+from jobs.cli.past import AsOf, past_of
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from runtime.domain.entry import Entry
     from runtime.domain.state import BatchState, FindingState, FleetState, ModelState, Totals
     from runtime.settings import Settings
@@ -35,6 +35,10 @@ class Reader(Protocol):
     source: str
 
     def head(self) -> Head: ...
+
+    def root(self, size: int) -> str:
+        """The root over the first ``size`` entries."""
+        ...
 
     def totals(self) -> Totals: ...
 
@@ -78,6 +82,11 @@ class LedgerReader:
     def head(self) -> Head:
         return Head(self._state.size, self._log.root, self._state.ticks_until)
 
+    def root(self, size: int) -> str:
+        from runtime.ledger.past import root_at
+
+        return root_at(self._log.database, size).hex()
+
     def totals(self) -> Totals:
         return self._state.totals
 
@@ -112,11 +121,18 @@ class LedgerReader:
 
 
 @contextmanager
-def reading(*, offline: bool, database: str | None) -> Iterator[Reader]:
+def reading(*, offline: bool, database: str | None, as_of: AsOf | None = None) -> Iterator[Reader]:
     """The governor where a cluster is up, else the ledger of the settings; ``database`` names another ledger.
 
-    Raises ``NotReachable`` when there is neither.
+    With ``as_of`` it tells only what had been recorded then. Raises ``NotReachable`` when there is neither, and
+    ``typer.BadParameter`` when there was no such moment.
     """
+    with _reading(offline=offline, database=database) as reader:
+        yield reader if as_of is None else past_of(reader, as_of, datetime.now(UTC))
+
+
+@contextmanager
+def _reading(*, offline: bool, database: str | None) -> Iterator[Reader]:
     from runtime.settings import Settings
 
     settings = Settings.from_environment()

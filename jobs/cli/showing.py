@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jobs.cli import output
-from jobs.cli.options import Database, Format, Model, Offline, Output
+from jobs.cli.options import Database, Format, Model, Offline, Output, Past
 from jobs.cli.reading import Reader, is_up, reading
 
 if TYPE_CHECKING:
@@ -18,14 +18,20 @@ _OnlyOf = Annotated[str | None, typer.Argument(metavar="NAME", help="Only this m
 _Limit = Annotated[int, typer.Option("--limit", min=0, help="Only so many, the newest; 0 for all.")]
 
 
-def status(output_: Output = Format.TABLE, offline: Offline = False, database: Database = None) -> None:  # noqa: FBT002
+def status(
+    output_: Output = Format.TABLE,
+    offline: Offline = False,  # noqa: FBT002
+    database: Database = None,
+    as_of: Past = None,
+) -> None:
     """Show the fleet in numbers, the ledger's head, and where Fleetward is up."""
-    with reading(offline=offline, database=database) as reader:
-        document = _status_document(reader)
+    with reading(offline=offline, database=database, as_of=as_of) as reader:
+        # Where a cluster is up now is nothing of a past moment.
+        document = {"cluster": _cluster() if as_of is None else None, **_status_document(reader)}
     if output_ is Format.JSON:
         output.as_json(document)
         return
-    cluster = document["cluster"] or {"": "not up"}
+    cluster = document["cluster"] or ({"": "not up"} if as_of is None else {})
     output.fields(
         [
             *((f"cluster {name}", value) for name, value in cluster.items()),
@@ -43,7 +49,6 @@ def _status_document(reader: Reader) -> dict[str, Any]:
 
     head, totals = reader.head(), reader.totals()
     return {
-        "cluster": _cluster(),
         "read_from": reader.source,
         "ledger": {"entries": head.size, "root": head.root},
         "fleet": {
@@ -74,11 +79,16 @@ def _cluster() -> dict[str, str] | None:
     return {"address": local.address, "dashboard": local.dashboard, "serve": f"{local.serve_url}/v2"}
 
 
-def models(output_: Output = Format.TABLE, offline: Offline = False, database: Database = None) -> None:  # noqa: FBT002
+def models(
+    output_: Output = Format.TABLE,
+    offline: Offline = False,  # noqa: FBT002
+    database: Database = None,
+    as_of: Past = None,
+) -> None:
     """List all models: who serves, what is being rolled out, what is due."""
     from jobs.cli.documents import model_line
 
-    with reading(offline=offline, database=database) as reader:
+    with reading(offline=offline, database=database, as_of=as_of) as reader:
         found = [model_line(model) for model in reader.models()]
     if output_ is Format.JSON:
         output.as_json(found)
@@ -108,11 +118,12 @@ def model(
     output_: Output = Format.TABLE,
     offline: Offline = False,  # noqa: FBT002
     database: Database = None,
+    as_of: Past = None,
 ) -> None:
     """Show one model: its versions with their tests, its rollout, its findings."""
     from jobs.cli.documents import model_document
 
-    with reading(offline=offline, database=database) as reader:
+    with reading(offline=offline, database=database, as_of=as_of) as reader:
         found = reader.model(name)
         findings = [finding for finding in reader.findings() if finding.opened.model == name]
     if output_ is Format.JSON:
@@ -172,11 +183,12 @@ def findings(
     limit: _Limit = 50,
     offline: Offline = False,  # noqa: FBT002
     database: Database = None,
+    as_of: Past = None,
 ) -> None:
     """List alarms with their evidence and the policy's answer, newest last."""
     from jobs.cli.documents import finding_document
 
-    with reading(offline=offline, database=database) as reader:
+    with reading(offline=offline, database=database, as_of=as_of) as reader:
         if name is not None:
             reader.model(name)
         found = [finding for finding in reader.findings() if name is None or finding.opened.model == name]
