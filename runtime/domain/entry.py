@@ -19,6 +19,9 @@ from runtime.domain.base import rfc3339
 from runtime.domain.events import Event, event_from_document
 from runtime.domain.ids import new_id
 
+LONGEST_ID_BYTES = 1_024  # an entry of PostgreSQL's index holds 2,704 bytes
+NO_ID = f"its id cannot be kept by every database: expected UTF-8 of at most {LONGEST_ID_BYTES} bytes, without NUL"
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -65,8 +68,18 @@ def leaf_document(event_id: str, time: datetime, principal: str, event: Event) -
 
 
 def leaf_bytes(event_id: str, time: datetime, principal: str, event: Event) -> bytes:
-    """Canonical bytes of ``leaf_document``."""
+    """Canonical bytes of ``leaf_document``. Raises ``ValueError`` when it has none, or no id that may be kept."""
+    if not may_be_id(event_id):
+        raise ValueError(NO_ID)
     return canonical.encode(leaf_document(event_id, time, principal, event))
+
+
+def may_be_id(text: str) -> bool:
+    """Whether every database keeps this text as an event's id."""
+    try:
+        return "\x00" not in text and len(text.encode()) <= LONGEST_ID_BYTES
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
 
 
 def entry_from_leaf(seq: int, leaf: bytes) -> Entry:

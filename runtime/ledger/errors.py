@@ -3,11 +3,14 @@
 LedgerError (a FleetwardError)
 ├── LedgerUnavailable    503   the database cannot be used: missing, unreadable, closed, an I/O error
 │   ├── LedgerLocked           another process kept the database locked for longer than the timeout
-│   ├── LedgerHeld             another writer lives; a ledger has one
+│   ├── LedgerHeld             another writer lives, or took over; a ledger has one
+│   ├── LedgerNewer      500   its tables were made by a newer version of this code
 │   └── LedgerFull       507   no space left; nothing was written
 ├── EntryUnwritable      422   a draft has no canonical JSON or does not survive being read back
 ├── CommitQueueFull      503   more submissions are waiting than the queue holds
 ├── CommitQueueClosed    503   the group commit was closed
+├── NeverHeld            404   the ledger has no such entry, or never had that size
+├── PublicationRefused   500   the stored tree does not extend what was published (an IntegrityError)
 ├── KeyUnusable          500   a signing or public key cannot be loaded, or lies open to others
 ├── NoteMalformed        400   bytes are no signed note, or its text no checkpoint
 └── NoteUntrusted        403   no trusted key signed the note (an IntegrityError)
@@ -44,6 +47,12 @@ class LedgerLocked(LedgerUnavailable):
 
 class LedgerHeld(LedgerUnavailable):
     """Another writer holds the ledger, or wrote to it past the lock."""
+
+
+class LedgerNewer(LedgerUnavailable):
+    """The ledger's tables are of a revision that this code does not know; nothing was touched."""
+
+    status: ClassVar[int] = 500
 
 
 class LedgerFull(LedgerUnavailable):
@@ -85,6 +94,30 @@ class CommitQueueClosed(LedgerError):
 
     def __str__(self) -> str:
         return "no more submissions are taken: the group commit was closed"
+
+
+class NeverHeld(LedgerError):
+    """A proof was asked for what the ledger does not hold; ``what`` names it, ``size`` are the entries there are."""
+
+    status: ClassVar[int] = 404
+
+    def __init__(self, what: str, size: int) -> None:
+        super().__init__(what, size)
+        self.what, self.size = what, size
+
+    def __str__(self) -> str:
+        return f"no proof for {self.what}: the ledger has {self.size} entries"
+
+
+class PublicationRefused(LedgerError, IntegrityError):
+    """No checkpoint of ``size`` entries was signed, since the database contradicts what is known of it."""
+
+    def __init__(self, size: int, reason: str) -> None:
+        super().__init__(size, reason)
+        self.size, self.reason = size, reason
+
+    def __str__(self) -> str:
+        return f"no checkpoint of {self.size} entries is signed: {self.reason}"
 
 
 class KeyUnusable(LedgerError):

@@ -1,7 +1,8 @@
 """The log: events in, entries out, in one order, each acknowledged only after COMMIT.
 
     append(drafts):  take the turn
-                     BEGIN IMMEDIATE
+                     BEGIN (IMMEDIATE)
+                     the lease has our epoch? lock it          else LedgerHeld   (Database.writing)
                      the table ends where we left it?          else LedgerHeld
                      known event ids: same body -> its entry   else IdempotencyConflict, ROLLBACK
                      INSERT the new leaves
@@ -10,8 +11,9 @@
 
 A fault before COMMIT leaves nothing. A fault *at* COMMIT leaves the outcome unknown: the batch may stand.
 The caller sees the error, sends the same drafts again, and gets the first entries if they stand. Before
-its next append the log reads the table again, and goes on only if that ends either where the failed batch
-began or where it would have ended; anything else was written by somebody else, and this writer is done.
+its next append the log reads the table again, under the lease's lock and so after any COMMIT that is still
+under way, and goes on only if that ends either where the failed batch began or where it would have ended;
+anything else was written by somebody else, and this writer is done.
 
 Time comes from the clock and never decreases: when the clock goes back (NTP, a second machine), entries
 repeat the last time until the clock has passed it again. The entries of one append share one time.
@@ -22,16 +24,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from time import monotonic, sleep
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from sqlalchemy import Connection, func, insert, select
 
 from runtime.domain.base import rfc3339
-from runtime.domain.entry import Draft, Entry, entry_from_leaf, leaf_bytes
+from runtime.domain.entry import NO_ID, Draft, Entry, entry_from_leaf, leaf_bytes, may_be_id
 from runtime.domain.errors import IdempotencyConflict, LedgerCorrupt
 from runtime.ledger.database import Database
-from runtime.ledger.errors import EntryUnwritable, LedgerHeld
+from runtime.ledger.errors import EntryUnwritable, LedgerHeld, LedgerLocked
+from runtime.ledger.lease import LEASE
 from runtime.ledger.merkle import HASH_BYTES, Frontier, leaf_hash
 from runtime.ledger.schema import ENTRIES
 
@@ -41,6 +45,7 @@ READ_ROWS = 1_000
 
 REBUILD_ROWS = 20_000
 IDS_IN_ONE_QUERY = 500
+RETRY_SECONDS = 0.2
 
 
 class LogReader:
@@ -85,6 +90,8 @@ class LogReader:
 
     def find(self, event_id: str) -> Entry | None:
         """The entry recorded under this id."""
+        if not may_be_id(event_id):
+            return None
         query = select(ENTRIES.c.seq, ENTRIES.c.leaf_hash, ENTRIES.c.leaf).where(ENTRIES.c.event_id == event_id)
         with self._database.reading() as connection:
             row = connection.execute(query).one_or_none()
@@ -146,13 +153,23 @@ class Log(LogReader):
         self._doubt: Frontier | None = None  # what a batch of unknown outcome would have made of the frontier
 
     @classmethod
-    def open(cls, url: str, clock: Callable[[], datetime], *, lock_timeout: timedelta = LOCK_TIMEOUT) -> Log:
-        """Become the writer of the ledger at ``sqlite:////path/to/file``, which is created if missing.
+    def open(
+        cls,
+        url: str,
+        clock: Callable[[], datetime],
+        *,
+        lock_timeout: timedelta = LOCK_TIMEOUT,
+        lease: timedelta = LEASE,
+        patience: timedelta = timedelta(0),
+    ) -> Log:
+        """Become the writer of the ledger at this URL (see ``database``), which is created if missing.
 
-        ``clock`` gives aware times. Raises ``LedgerHeld`` while another writer lives, ``LedgerLocked``,
-        ``LedgerUnavailable``, and ``LedgerCorrupt`` when entries are missing.
+        ``clock`` gives aware times. ``lease`` is how long PostgreSQL waits for a writer that fell silent;
+        ``patience`` how long to wait for another writer's end. Raises ``LedgerHeld`` while another writer
+        lives, ``LedgerNewer``, ``LedgerLocked``, ``LedgerUnavailable``, and ``LedgerCorrupt`` when entries
+        are missing.
         """
-        log = cls(Database.open_for_writing(url, lock_timeout), clock)
+        log = cls(_patiently(lambda: Database.open_for_writing(url, lock_timeout, lease), patience), clock)
         try:
             with log._turn:
                 log._load()
@@ -165,6 +182,11 @@ class Log(LogReader):
     def open_read_only(url: str, *, lock_timeout: timedelta = LOCK_TIMEOUT) -> LogReader:
         """Read a ledger, beside its living writer or without one. Raises ``LedgerUnavailable``."""
         return LogReader(Database.open_for_reading(url, lock_timeout))
+
+    @property
+    def epoch(self) -> int:
+        """The lease's epoch, one more for each writer that took the ledger."""
+        return self._database.epoch
 
     def next_time(self) -> datetime:
         """The time an append would give its entries now: the clock's, or the last entry's if that is later."""
@@ -183,6 +205,8 @@ class Log(LogReader):
         and ``EntryUnwritable`` when a draft has no canonical form; nothing is written then. After any
         other error (``LedgerUnavailable`` and its kinds) the drafts may be sent again as they are.
         """
+        for draft in drafts:
+            _require_id(draft.event_id)
         with self._turn:
             self._settle_doubt()
             time, grown = max(at or self._time_now(), self._last_time), self._frontier.copy()
@@ -194,7 +218,7 @@ class Log(LogReader):
                     if batch.rows:
                         connection.execute(insert(ENTRIES), batch.rows)
                         grown.extend(row["leaf_hash"] for row in batch.rows)
-            except (IdempotencyConflict, EntryUnwritable, LedgerHeld):
+            except (IdempotencyConflict, EntryUnwritable, LedgerHeld, LedgerLocked):
                 raise  # before COMMIT was tried
             except BaseException:
                 self._doubt = grown
@@ -223,7 +247,8 @@ class Log(LogReader):
         if self._doubt is None:
             return
         before, wanted = self._frontier, self._doubt
-        self._load()
+        with self._database.writing():
+            self._load()
         if self._frontier.root() not in {before.root(), wanted.root()}:
             found, self._frontier = self._frontier.size, before
             raise LedgerHeld(self._database.url, f"holds {found} entries that are not all of this writer")
@@ -276,6 +301,22 @@ class _Batch:
             }
         )
         return entry
+
+
+def _patiently(opening: Callable[[], Database], patience: timedelta) -> Database:
+    ends = monotonic() + patience.total_seconds()
+    while True:
+        try:
+            return opening()
+        except LedgerHeld:
+            if monotonic() >= ends:
+                raise
+        sleep(RETRY_SECONDS)
+
+
+def _require_id(event_id: str) -> None:
+    if not may_be_id(event_id):
+        raise EntryUnwritable(event_id, NO_ID)
 
 
 def _leaf_of(draft: Draft, time: datetime) -> bytes:

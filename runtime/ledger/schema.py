@@ -1,4 +1,4 @@
-"""The ledger's tables, alike on SQLite and PostgreSQL.
+"""The ledger's tables, alike on SQLite and PostgreSQL; ``migrations`` make them.
 
 entries       the log itself: everything else can be computed again from it, except who signed what
 tiles         full tiles of the Merkle tree (C2SP tlog-tiles, 256 hashes wide), so that a proof reads few rows
@@ -14,13 +14,15 @@ from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table
 METADATA = MetaData()
 
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
+# Byte order: a unique index in a locale's order breaks in silence when the system's locale data is renewed.
+_ID = Text().with_variant(Text(collation="C"), "postgresql")
 
 # leaf stands last: reading the other columns of a row then never follows a long leaf's overflow pages.
 ENTRIES = Table(
     "entries",
     METADATA,
     Column("seq", _NUMBER, primary_key=True, autoincrement=False),
-    Column("event_id", Text, nullable=False, unique=True),
+    Column("event_id", _ID, nullable=False, unique=True),
     Column("time", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("leaf_hash", LargeBinary, nullable=False),
