@@ -13,8 +13,8 @@ root of each full tile below at once, so at most one of each level is partly fil
 came together, and changed at most 255 times. These are the tiles of the specification for the size that they cover,
 a multiple of 256; its partial level-0 tile is the tail of the entries.
 
-Only hashes of complete subtrees are stored, and those never change. Tiles can be dropped: the reader takes the leaf
-hashes instead, and ``store_tiles`` makes them again.
+Only hashes of complete subtrees are stored, and those never change. All tiles can be dropped: the reader takes the
+leaf hashes instead, and ``store_tiles`` makes them again.
 """
 
 from __future__ import annotations
@@ -62,18 +62,38 @@ def store_tiles(database: Database, size: int) -> int:
     Goes on where it was left, in short transactions. Raises ``LedgerCorrupt`` when leaf hashes or tiles that it
     builds on are missing or cut.
     """
-    while True:
+    wanted = size // TILE_WIDTH
+    with database.reading() as connection:
+        start = _full_tiles(connection)
+    while start < wanted:
         with database.writing() as connection:
             start = _full_tiles(connection)
-            end = min(size // TILE_WIDTH, start + TILES_AT_ONCE)
-            if start < end:
-                _store(connection, start, end)
-        if end >= size // TILE_WIDTH:
-            return max(start, end) * TILE_WIDTH
+            end = max(start, min(wanted, start + TILES_AT_ONCE))
+            _store(connection, start, end)
+        start = end
+    return start * TILE_WIDTH
+
+
+def check_tiles(connection: Connection, position: int) -> None:
+    """Compare a level-0 tile with its entries, and its root with the tile above, and so on for each tile it fills.
+
+    Raises ``LedgerCorrupt`` naming the first leaf that differs, or the first under a hash that does.
+    """
+    level, hashes = 0, _whole_tile(connection, position)
+    for seq, (leaf, stored) in enumerate(zip(hashes, _stored(connection, 0, position), strict=False)):
+        if leaf != stored:
+            raise LedgerCorrupt(position * TILE_WIDTH + seq, f"its leaf hash is not that of {tile_path(0, position)}")
+    while hashes:
+        first = position << TILE_HEIGHT * (level + 1)
+        level, (position, offset) = level + 1, divmod(position, TILE_WIDTH)
+        above = _stored(connection, level, position)
+        if above[offset : offset + 1] != [root(hashes)]:
+            raise LedgerCorrupt(first, f"hash {offset} of {tile_path(level, position)} is not that of the tile below")
+        hashes = above if offset == TILE_WIDTH - 1 else []
 
 
 class Tree:
-    """The tree as one transaction sees it. What was read or hashed once is kept: use it for answers that go together."""
+    """The tree as one transaction sees it. What was read or hashed once is kept, so use it for one answer or a few."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -163,9 +183,7 @@ def _store(connection: Connection, start: int, end: int) -> None:
     """Make the level-0 tiles [start, end) from the entries, and give their roots to the tiles above."""
     roots = []
     for position in range(start, end):
-        hashes = _leaf_hashes(connection, position)
-        if len(hashes) < TILE_WIDTH:
-            raise LedgerCorrupt(position * TILE_WIDTH + len(hashes), "missing: the ledger ends before it")
+        hashes = _whole_tile(connection, position)
         connection.execute(insert(TILES), {"level": 0, "position": position, "hashes": b"".join(hashes)})
         roots.append(root(hashes))
     level = 1
@@ -207,6 +225,14 @@ def _stored(connection: Connection, level: int, position: int) -> list[bytes]:
     if not expected or len(hashes[-1]) != HASH_BYTES:
         first = position << TILE_HEIGHT * (level + 1)
         raise LedgerCorrupt(first, f"{tile_path(level, position)} holds {len(content)} bytes")
+    return hashes
+
+
+def _whole_tile(connection: Connection, position: int) -> list[bytes]:
+    """The leaf hashes of 256 entries. Raises ``LedgerCorrupt`` where there are fewer."""
+    hashes = _leaf_hashes(connection, position)
+    if len(hashes) < TILE_WIDTH:
+        raise LedgerCorrupt(position * TILE_WIDTH + len(hashes), "missing: the ledger ends before it")
     return hashes
 
 

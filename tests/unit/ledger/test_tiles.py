@@ -22,7 +22,7 @@ from runtime.ledger.merkle import (
     verify_inclusion,
 )
 from runtime.ledger.schema import TILES
-from runtime.ledger.tiles import TILE_WIDTH, Tree, store_tiles, tile_path
+from runtime.ledger.tiles import TILE_WIDTH, Tree, check_tiles, store_tiles, tile_path
 from tests.unit.ledger.trees import fill, leaves, levels_of, oracle_consistency, oracle_path
 
 LARGE = 66_403  # one full tile of level 1, 3 roots in the next, 99 leaves behind
@@ -239,3 +239,37 @@ def test_a_cut_tile_is_named_by_its_first_leaf_when_a_proof_needs_it(
     raw.execute("UPDATE tiles SET hashes = substr(hashes, 1, 64) WHERE level = 0 AND position = 1")
     with database.reading() as connection, pytest.raises(LedgerCorrupt, match="entry 256: tile/0/001 holds 64 bytes"):
         Tree(connection).inclusion_proof(300, 600)
+
+
+@pytest.mark.parametrize(
+    ("damage", "position", "bad"),
+    [
+        ("UPDATE entries SET leaf_hash = randomblob(32) WHERE seq = 300", 1, 300),
+        ("DELETE FROM entries WHERE seq = 511", 1, 511),
+        ("UPDATE tiles SET hashes = CAST(substr(hashes, 1, 64) || randomblob(32) AS BLOB) WHERE level = 1", 2, 512),
+        ("UPDATE tiles SET hashes = substr(hashes, 1, 64) WHERE level = 1", 2, 512),
+        ("UPDATE tiles SET hashes = (SELECT hashes FROM tiles WHERE level = 0 AND position = 1)", 0, 0),
+    ],
+)
+def test_a_tile_that_is_not_that_of_its_entries_is_found(
+    damage: str, position: int, bad: int, database: Database, raw: sqlite3.Connection
+) -> None:
+    fill(database, 0, 800)
+    store_tiles(database, 800)
+    with database.reading() as connection:
+        for each in range(3):
+            check_tiles(connection, each)
+    raw.execute(damage)
+    with database.reading() as connection, pytest.raises(LedgerCorrupt) as caught:
+        check_tiles(connection, position)
+    assert caught.value.seq == bad
+
+
+def test_every_level_over_a_full_tile_is_checked(large: Database) -> None:
+    with large.reading() as connection:
+        check_tiles(connection, 255)
+    with large.writing() as connection:
+        connection.execute(TILES.update().where(TILES.c.level == 2).values(hashes=b"x" * 32))
+        with pytest.raises(LedgerCorrupt, match="hash 0 of tile/2/000"):
+            check_tiles(connection, 255)
+        connection.rollback()
