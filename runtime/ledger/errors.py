@@ -3,7 +3,8 @@
 LedgerError (a FleetwardError)
 ├── LedgerUnavailable    503   the database cannot be used: missing, unreadable, closed, an I/O error
 │   ├── LedgerLocked           another process kept the database locked for longer than the timeout
-│   ├── LedgerHeld             another writer lives; a ledger has one
+│   ├── LedgerHeld             another writer lives, or took over; a ledger has one
+│   ├── LedgerNewer      500   its tables were made by a newer version of this code
 │   └── LedgerFull       507   no space left; nothing was written
 ├── EntryUnwritable      422   a draft has no canonical JSON or does not survive being read back
 ├── CommitQueueFull      503   more submissions are waiting than the queue holds
@@ -46,6 +47,12 @@ class LedgerLocked(LedgerUnavailable):
 
 class LedgerHeld(LedgerUnavailable):
     """Another writer holds the ledger, or wrote to it past the lock."""
+
+
+class LedgerNewer(LedgerUnavailable):
+    """The ledger's tables are of a revision that this code does not know; nothing was touched."""
+
+    status: ClassVar[int] = 500
 
 
 class LedgerFull(LedgerUnavailable):
