@@ -25,7 +25,10 @@ from runtime.domain.state import BatchState, FindingState, ModelState, Totals
 from runtime.governance.writer import Answer, Writer
 from runtime.ledger.group_commit import GroupCommit
 from runtime.ledger.log import Log
+from runtime.ledger.note import Signer
 from runtime.ledger.past import root_at
+from runtime.ledger.proofs import ConsistencyProof, InclusionProof, Proofs, PublishedCheckpoint
+from runtime.ledger.publisher import Publisher, PublisherThread, origin_of
 from runtime.ledger.signing import SigningKey, sign_grant
 from runtime.policy.reactions import GOVERNOR
 from runtime.settings import Settings
@@ -80,6 +83,9 @@ class Governor:
             epoch=self._writer.state.governor_starts + 1, key_id=key.key_id, public_key=key.public_key_text
         )
         self._writer.commit([[Draft.fresh(started, GOVERNOR)]])
+        self._proofs = Proofs(self._log.database)
+        self._publisher = Publisher(self._log, Signer(key, origin_of(self._log)), clock=lambda: datetime.now(UTC))
+        self._publishing = PublisherThread(self._publisher)
 
     # --- writing -----------------------------------------------------------------------------------
 
@@ -193,6 +199,21 @@ class Governor:
     async def root(self, size: int) -> str:
         """The ledger's root when it had so many entries. Raises ``LedgerCorrupt`` when it never had."""
         return (await asyncio.to_thread(root_at, self._log.database, size)).hex()
+
+    @ray.method
+    async def checkpoint(self) -> PublishedCheckpoint | None:
+        """The signed head of the ledger as it is now. Raises ``PublicationRefused`` after tampering."""
+        return await asyncio.to_thread(self._publisher.publish)
+
+    @ray.method
+    async def inclusion_proof(self, seq: int, size: int | None = None) -> InclusionProof:
+        """That entry ``seq`` stands in the ledger, by default in its newest checkpoint. Raises ``NeverHeld``."""
+        return await asyncio.to_thread(self._proofs.inclusion, seq, size)
+
+    @ray.method
+    async def consistency_proof(self, old_size: int, size: int | None = None) -> ConsistencyProof:
+        """That the ledger only grew since it had ``old_size`` entries. Raises ``NeverHeld``."""
+        return await asyncio.to_thread(self._proofs.consistency, old_size, size)
 
     @ray.method
     async def models(self) -> list[ModelState]:

@@ -11,6 +11,7 @@ from runtime.domain.errors import FleetwardError
 from runtime.domain.spec import Spec
 from runtime.domain.state import BatchState, FindingState, ModelState, Totals
 from runtime.governance.writer import Answer, Receipt
+from runtime.ledger.proofs import InclusionProof, PublishedCheckpoint
 from runtime.local_cluster import join
 from runtime.settings import Settings
 
@@ -67,6 +68,12 @@ class Governed:
     def entries(self, since: int, limit: int) -> list[Entry]:
         # The governor holds a question for entries that do not exist yet, in case they come.
         return self._ask(self._governor.entries.remote, since, limit) if since < self.size() else []
+
+    def checkpoint(self) -> PublishedCheckpoint | None:
+        return self._ask(self._governor.checkpoint.remote)
+
+    def inclusion_proof(self, seq: int, size: int | None) -> InclusionProof:
+        return self._ask(self._governor.inclusion_proof.remote, seq, size)
 
     def specs(self) -> dict[str, Spec]:
         """Applied specs by name."""

@@ -18,6 +18,7 @@ from jobs.cli.past import AsOf, past_of
 if TYPE_CHECKING:
     from runtime.domain.entry import Entry
     from runtime.domain.state import BatchState, FindingState, FleetState, ModelState, Totals
+    from runtime.ledger.proofs import InclusionProof, PublishedCheckpoint
     from runtime.settings import Settings
 
 
@@ -65,6 +66,18 @@ class Reader(Protocol):
         ...
 
 
+class Prover(Reader, Protocol):
+    """Who has the whole ledger, and so can prove what stands in it."""
+
+    def checkpoint(self) -> PublishedCheckpoint | None:
+        """The newest signed head of the ledger; a governor signs one now, if there are entries behind the last."""
+        ...
+
+    def inclusion_proof(self, seq: int, size: int | None) -> InclusionProof:
+        """Raises ``NeverHeld``."""
+        ...
+
+
 class LedgerReader:
     """Reads a ledger's database, without its governor; it folds the entries when state is asked for."""
 
@@ -108,6 +121,16 @@ class LedgerReader:
     def entries(self, since: int, limit: int) -> list[Entry]:
         return list(self._log.entries(since, limit))
 
+    def checkpoint(self) -> PublishedCheckpoint | None:
+        from runtime.ledger.proofs import Proofs
+
+        return Proofs(self._log.database).checkpoint()
+
+    def inclusion_proof(self, seq: int, size: int | None) -> InclusionProof:
+        from runtime.ledger.proofs import Proofs
+
+        return Proofs(self._log.database).inclusion(seq, size)
+
     def close(self) -> None:
         self._log.close()
 
@@ -127,12 +150,13 @@ def reading(*, offline: bool, database: str | None, as_of: AsOf | None = None) -
     With ``as_of`` it tells only what had been recorded then. Raises ``NotReachable`` when there is neither, and
     ``typer.BadParameter`` when there was no such moment.
     """
-    with _reading(offline=offline, database=database) as reader:
+    with proving(offline=offline, database=database) as reader:
         yield reader if as_of is None else past_of(reader, as_of, datetime.now(UTC))
 
 
 @contextmanager
-def _reading(*, offline: bool, database: str | None) -> Iterator[Reader]:
+def proving(*, offline: bool, database: str | None) -> Iterator[Prover]:
+    """As ``reading``, for what takes the whole ledger. Raises ``NotReachable``."""
     from runtime.settings import Settings
 
     settings = Settings.from_environment()

@@ -50,6 +50,15 @@ TILES_CHECKED = 8
 _log = logging.getLogger(__name__)
 
 
+def origin_of(log: LogReader) -> str:
+    """A name for a log that has none: of its first entry, so that it stays, and no other log has it.
+
+    Raises ``LedgerCorrupt`` while there is no entry.
+    """
+    with log.database.reading() as connection:
+        return f"fleetward/{Tree(connection).leaf(0).hex()[:16]}"
+
+
 class Publisher:
     """Publishes the checkpoints of one log under the name of its signer, which is the log's origin.
 

@@ -25,7 +25,7 @@ COMMANDS = {
     *("status", "version", "apply", "models", "model", "findings", "history", "ledger"),
     *("approve", "reject", "rollback", "suspend", "resume"),
 }
-OF_LEDGER = {"verify", "show"}
+OF_LEDGER = {"verify", "show", "checkpoint", "prove"}
 
 
 def command(name: str) -> Any:
@@ -43,7 +43,7 @@ def test_every_command_is_there() -> None:
     assert set(command("ledger").commands) == OF_LEDGER
 
 
-@pytest.mark.parametrize("arguments", [(), ("train",), ("history",), ("ledger", "verify")], ids=" ".join)
+@pytest.mark.parametrize("arguments", [(), ("train",), ("history",), ("ledger", "prove")], ids=" ".join)
 def test_help_imports_nothing_that_takes_long(arguments: tuple[str, ...], root: Path) -> None:
     code = f"""
 import sys
