@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import typer
 
-from jobs.cli import acting, history, ledger, running, showing
+from jobs.cli import acting, history, ledger, running, showing, witnessing
 from jobs.cli.failing import FailingGroup
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Run": (running.up, running.down, showing.status, showing.version),
+    "Run": (running.up, running.down, showing.status, witnessing.witness, showing.version),
     "Build": (acting.apply, running.prepare, running.train, running.retrain, running.replay),
     "Look": (showing.models, showing.model, showing.findings, history.history),
     "Act": (acting.approve, acting.reject, acting.rollback, acting.suspend, acting.resume),
