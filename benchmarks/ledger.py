@@ -53,7 +53,7 @@ RESULTS = ROOT / "benchmarks" / "results" / "ledger.json"
 MOMENT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 DIGEST = digest_of(b"content")
 
-Submit = Callable[[int], Any]
+Submit = Callable[[Any], Any]
 
 
 # --- what is written -------------------------------------------------------------------------------
@@ -284,7 +284,7 @@ def capture_one_replica(decisions: int, ready: Any, replica: int) -> float:
                     capture.flush()
             capture.close()
             seconds = time.perf_counter() - start
-            sealed = sum(entry.event.records for entry in log.entries(kinds=["segment_sealed"]))  # type: ignore[union-attr]
+            sealed = sum(entry.event.records for entry in log.entries() if isinstance(entry.event, e.SegmentSealed))
             assert sealed == decisions, (sealed, decisions)
     return seconds
 
