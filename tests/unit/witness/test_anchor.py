@@ -1,0 +1,223 @@
+"""Anchors against a real S3-compatible server in a process of its own: what is put stays, and hides from nobody."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+from botocore.exceptions import ClientError
+
+from runtime.ledger.checkpoint import open_checkpoint
+from runtime.ledger.errors import NoteMalformed
+from runtime.ledger.note import add_signatures
+from runtime.witness.anchor import Anchor
+from runtime.witness.errors import AnchorConflict, AnchorUnavailable, AnchorUnprotected
+from tests.unit.witness.logs import NOON, MemoryLog, cosigner
+
+URL = "s3://anchors/ledger-1"
+DAY = timedelta(days=1)
+LOG = MemoryLog()
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    arguments = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", "0"]
+    with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        told = next((found for line in process.stderr if (found := re.search(r"http://127\.0\.0\.1:\d+", line))), None)
+        assert told is not None, "the S3 server did not start"
+        drain = threading.Thread(target=process.stderr.read)  # its log must not fill the pipe
+        drain.start()
+        yield told[0]
+        process.kill()
+        drain.join(10)
+
+
+@pytest.fixture(autouse=True)
+def fresh(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty store, and credentials in the environment as an operator gives them."""
+    for name, value in (
+        ("AWS_ACCESS_KEY_ID", "anchor"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_DEFAULT_REGION", "eu-central-1"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWS_CONFIG_FILE", "/nowhere"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/nowhere"),
+    ):
+        monkeypatch.setenv(name, value)
+    httpx.post(f"{endpoint}/moto-api/reset")
+    yield
+    httpx.post(f"{endpoint}/moto-api/reset-auth", content="inf")
+
+
+@pytest.fixture
+def s3(endpoint: str) -> Any:
+    """An administrator of the bucket, who owns it and may do all that the store allows."""
+    client = boto3.client("s3", endpoint_url=endpoint)
+    place = {"LocationConstraint": "eu-central-1"}
+    client.create_bucket(Bucket="anchors", ObjectLockEnabledForBucket=True, CreateBucketConfiguration=place)
+    client.create_bucket(Bucket="plain", CreateBucketConfiguration=place)
+    return client
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def anchor(s3: Any, endpoint: str) -> Anchor:
+    return Anchor.connect(URL, DAY, now, endpoint=endpoint)
+
+
+def notes(anchor: Anchor) -> list[bytes]:
+    return [found.note for found in anchor.anchored()]
+
+
+def test_a_checkpoint_is_read_back_with_the_time_until_which_it_is_locked(anchor: Anchor) -> None:
+    before = now()
+    assert anchor.put(LOG.note(42)) == "ledger-1/00000000000000000042"
+    (found,) = anchor.anchored()
+    assert open_checkpoint(found.note, [LOG.signer.verifier])[0] == LOG.checkpoint(42)
+    assert found.name == "ledger-1/00000000000000000042"
+    assert found.locked_until is not None
+    second = timedelta(seconds=1)
+    assert before + DAY - second <= found.locked_until <= now() + DAY
+    assert before - second <= found.put_at <= now() + second
+
+
+def test_checkpoints_come_by_size_and_only_of_this_ledger(anchor: Anchor, s3: Any, endpoint: str) -> None:
+    other = Anchor.connect("s3://anchors/ledger-10", DAY, now, endpoint=endpoint)
+    other.put(MemoryLog("other.example").note(7))
+    for size in (100, 9, 20):
+        anchor.put(LOG.note(size))
+    assert notes(anchor) == [LOG.note(9), LOG.note(20), LOG.note(100)]
+    assert len(notes(other)) == 1
+
+
+def test_the_same_checkpoint_is_anchored_once_however_often_it_is_put(anchor: Anchor) -> None:
+    for note in (LOG.note(5), LOG.note(5), add_signatures(LOG.note(5), [cosigner().cosign("x\n", NOON)])):
+        anchor.put(note)
+    assert notes(anchor) == [LOG.note(5)]
+
+
+def test_another_checkpoint_of_an_anchored_size_is_a_conflict(anchor: Anchor) -> None:
+    anchor.put(LOG.note(5))
+    other = MemoryLog(fork_at=2)
+    with pytest.raises(AnchorConflict) as refusal:
+        anchor.put(other.note(5))
+    assert (refusal.value.size, refusal.value.anchored_root) == (5, LOG.checkpoint(5).root.hex())
+    assert refusal.value.root == other.checkpoint(5).root.hex()
+    assert notes(anchor) == [LOG.note(5)]
+
+
+def test_what_is_no_checkpoint_is_not_anchored(anchor: Anchor) -> None:
+    with pytest.raises(NoteMalformed):
+        anchor.put(b"a line\n")
+    assert notes(anchor) == []
+
+
+# --- an administrator of the bucket -----------------------------------------------------------------
+
+
+def test_a_locked_version_cannot_be_deleted(anchor: Anchor, s3: Any) -> None:
+    anchor.put(LOG.note(5))
+    (found,) = anchor.anchored()
+    for bypass in (False, True):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            s3.delete_object(
+                Bucket="anchors", Key=found.name, VersionId=found.version, BypassGovernanceRetention=bypass
+            )
+    assert notes(anchor) == [LOG.note(5)]
+
+
+def test_a_deletion_hides_nothing_from_the_reader(anchor: Anchor, s3: Any) -> None:
+    name = anchor.put(LOG.note(5))
+    s3.delete_object(Bucket="anchors", Key=name)
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        s3.get_object(Bucket="anchors", Key=name)
+    assert notes(anchor) == [LOG.note(5)]
+
+
+def test_an_overwriting_hides_nothing_from_the_reader(anchor: Anchor, s3: Any) -> None:
+    name, forged = anchor.put(LOG.note(5)), MemoryLog(fork_at=2).note(5)
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        s3.put_object(Bucket="anchors", Key=name, Body=forged, IfNoneMatch="*")
+    s3.put_object(Bucket="anchors", Key=name, Body=forged)
+    locked = {found.note: found.locked_until is not None for found in anchor.anchored()}
+    assert locked == {LOG.note(5): True, forged: False}
+    with pytest.raises(AnchorConflict):
+        anchor.put(LOG.note(5))
+
+
+def test_a_lock_that_only_its_owner_respects_is_none(anchor: Anchor, s3: Any) -> None:
+    s3.put_object(
+        Bucket="anchors",
+        Key="ledger-1/00000000000000000005",
+        Body=LOG.note(5),
+        ObjectLockMode="GOVERNANCE",
+        ObjectLockRetainUntilDate=now() + DAY,
+    )
+    (found,) = anchor.anchored()
+    assert found.locked_until is None
+
+
+# --- what goes wrong --------------------------------------------------------------------------------
+
+
+def test_a_missing_bucket_is_told(s3: Any, endpoint: str) -> None:
+    with pytest.raises(AnchorUnavailable, match="s3://nowhere/ledger: there is no such bucket"):
+        Anchor.connect("s3://nowhere/ledger", DAY, now, endpoint=endpoint)
+
+
+def test_a_bucket_without_object_lock_is_no_anchor(s3: Any, endpoint: str) -> None:
+    with pytest.raises(AnchorUnprotected, match="the bucket has no object lock"):
+        Anchor.connect("s3://plain/ledger", DAY, now, endpoint=endpoint)
+
+
+def test_wrong_credentials_are_told(anchor: Anchor, endpoint: str) -> None:
+    httpx.post(f"{endpoint}/moto-api/reset-auth", content="0")
+    for use in (lambda: Anchor.connect(URL, DAY, now, endpoint=endpoint), lambda: anchor.put(LOG.note(5))):
+        with pytest.raises(AnchorUnavailable, match="the access key is unknown"):
+            use()
+    with pytest.raises(AnchorUnavailable, match="the access key is unknown"):
+        list(anchor.anchored())
+
+
+def test_missing_credentials_are_told(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    with pytest.raises(AnchorUnavailable, match=r"(?i)credentials"):
+        Anchor.connect(URL, DAY, now, endpoint=endpoint)
+    with pytest.raises(AnchorUnavailable, match=r"profile \(nobody\) could not be found"):
+        Anchor.connect(URL, DAY, now, endpoint=endpoint, profile="nobody")
+
+
+def test_a_store_that_does_not_answer_is_told() -> None:
+    with pytest.raises(AnchorUnavailable, match="Could not connect"):
+        Anchor.connect(URL, DAY, now, endpoint="http://127.0.0.1:1", timeout=timedelta(milliseconds=100))
+    with pytest.raises(AnchorUnavailable, match="Invalid endpoint"):
+        Anchor.connect(URL, DAY, now, endpoint="nonsense")
+
+
+def test_without_boto3_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    with pytest.raises(AnchorUnavailable, match=r"install the extra: fleetward\[aws\]"):
+        Anchor.connect(URL, DAY, now)
+
+
+@pytest.mark.parametrize("url", ["", "s3://", "s3://bucket", "s3://bucket/", "https://bucket/prefix", "/folder"])
+def test_an_anchor_is_a_bucket_and_a_prefix(url: str) -> None:
+    with pytest.raises(AnchorUnavailable, match="expected s3://bucket/prefix"):
+        Anchor.connect(url, DAY, now)
+
+
+def test_an_anchor_that_is_kept_for_no_time_is_none() -> None:
+    with pytest.raises(ValueError, match="kept for a time"):
+        Anchor(None, "bucket", "prefix", timedelta(0), now)
