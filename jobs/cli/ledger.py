@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jobs.cli import output, proving
+from jobs.cli import exporting, output, proving
 from jobs.cli.failing import CommandFailed, FailingGroup, NotReachable
 from jobs.cli.options import Database, Format, Offline, Output, Past
 from jobs.cli.reading import reading
@@ -14,6 +14,7 @@ from jobs.cli.reading import reading
 app = typer.Typer(cls=FailingGroup, no_args_is_help=True, help="Check and read the ledger itself.")
 app.command()(proving.checkpoint)
 app.command()(proving.prove)
+app.command()(exporting.export)
 
 _Size = Annotated[int | None, typer.Option("--expect-size", min=0, help="A size somebody kept, with its root.")]
 _Root = Annotated[

@@ -82,10 +82,15 @@ def document_of(what: str, line: bytes) -> dict[str, object]:
     try:
         document = canonical.decode(line)
     except (ValueError, RecursionError) as error:
-        raise FileUnreadable(what, f"it does not begin with JSON: {error}") from error
+        raise FileUnreadable(what, f"its first line is not JSON: {_short(error)}") from error
     if not isinstance(document, dict):
-        raise FileUnreadable(what, "it does not begin with a JSON object")
+        raise FileUnreadable(what, "its first line is not a JSON object")
     return document
+
+
+def _short(error: Exception) -> str:
+    """A decoder's message without what it decoded, which may be a whole binary."""
+    return str(error)[:100]
 
 
 class Lines:

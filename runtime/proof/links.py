@@ -160,7 +160,6 @@ def _gaps(passport: Passport, facts: Facts) -> Iterator[Broken]:
 
 _BEFORE = (
     ("governor", "grant"),
-    ("spec", "declaration"),
     ("spec", "approval"),
     ("declaration", "registration"),
     ("dataset", "registration"),

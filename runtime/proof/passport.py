@@ -33,6 +33,7 @@ from runtime.proof.places import first_difference, path_at, path_of
 
 FORMAT: Final = "fleetward-decision-passport"
 VERSION: Final = 1
+FIRST_BYTES: Final = b'{"checkpoint":'
 LARGEST_BYTES = 16 << 20
 
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

@@ -1,0 +1,130 @@
+"""``fleetward verify``: the offline check. It needs a file and public keys, and neither a ledger nor a cluster."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+
+import typer
+
+from jobs.cli import output
+from jobs.cli.failing import CommandFailed
+from jobs.cli.options import Format, Output
+
+if TYPE_CHECKING:
+    from runtime.proof.bundle import Lines
+    from runtime.proof.checkpoints import Keys
+    from runtime.proof.verify_bundle import BundleVerification
+    from runtime.proof.verify_passport import PassportVerification
+
+_File = Annotated[str, typer.Argument(metavar="FILE", help="A bundle or a passport; - reads it from stdin.")]
+_Key = Annotated[
+    str, typer.Option("--key", metavar="VKEY", help="The ledger's public key, got from somebody you trust.")
+]
+_Witnesses = Annotated[
+    list[str] | None,
+    typer.Option("--witness-key", metavar="VKEY", help="A witness that must have cosigned; may be repeated."),
+]
+_Since = Annotated[
+    Path | None,
+    typer.Option("--since", metavar="FILE", help="A checkpoint kept from before: the bundle must extend it."),
+]
+
+
+def verify(
+    file: _File, key: _Key, witness_key: _Witnesses = None, since: _Since = None, output_: Output = Format.TABLE
+) -> None:
+    """Check an exported bundle or a decision's passport, offline, with public keys alone."""
+    from runtime.ledger.note import Verifier
+    from runtime.proof.checkpoints import Keys
+
+    keys = Keys(Verifier.parse(key), tuple(Verifier.parse(each) for each in witness_key or ()))
+    older = None if since is None else _read(since)
+    with _opened(file) as stream, output.working("verifying"):
+        checked = _verified(stream, keys, older)
+    document = _document(checked)
+    if output_ is Format.JSON:
+        output.as_json(document)
+    else:
+        output.fields((name.replace("_", " "), _shown(value)) for name, value in document.items() if value)
+    for name in checked.unchecked:
+        output.note(f"{name} signed the checkpoint too: not checked, since no --witness-key was given for it")
+
+
+def _verified(stream: BinaryIO, keys: Keys, older: bytes | None) -> BundleVerification | PassportVerification:
+    from runtime.proof import bundle, passport
+    from runtime.proof.errors import FileUnreadable
+    from runtime.proof.verify_bundle import verify_bundle
+    from runtime.proof.verify_passport import verify_passport
+
+    lines = bundle.Lines(stream)
+    if _format_of(lines) == passport.FORMAT:
+        if older is not None:
+            raise typer.BadParameter("--since is for bundles: a passport holds one checkpoint and no history")
+        if lines.first_is_whole:
+            raise FileUnreadable("passport", "something follows its JSON")
+        return verify_passport(lines.first, keys)
+    return verify_bundle(lines, keys, since=older)
+
+
+def _format_of(lines: Lines) -> object:
+    """What the first line says it is; of a damaged passport, what its first bytes say."""
+    from runtime.proof import passport
+    from runtime.proof.bundle import document_of
+    from runtime.proof.errors import FileUnreadable
+
+    try:
+        return document_of("file", lines.first).get("format")
+    except FileUnreadable:
+        if lines.first.startswith(passport.FIRST_BYTES):
+            return passport.FORMAT
+        raise
+
+
+def _document(checked: BundleVerification | PassportVerification) -> dict[str, Any]:
+    """The result as JSON: ``result`` first, then every field that says something."""
+    from runtime.proof.verify_bundle import BundleVerification
+
+    what = "bundle" if isinstance(checked, BundleVerification) else "passport"
+    said = {field.name: getattr(checked, field.name) for field in fields(checked)}
+    said["witnesses"] = [{"name": each.name, "time": _plain(each.time)} for each in checked.witnesses]
+    return {"result": "good", "file": what, **{name: _plain(value) for name, value in said.items()}}
+
+
+def _plain(value: Any) -> Any:
+    from runtime.domain.base import rfc3339
+
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _shown(value: Any) -> object:
+    if not isinstance(value, list):
+        return value
+    return "\n".join(f"{each['name']} at {each['time']}" if isinstance(each, dict) else str(each) for each in value)
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[BinaryIO]:
+    if file == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        stream = Path(file).open("rb")  # noqa: SIM115 - closed below; only opening may fail as a wrong name
+    except OSError as error:
+        raise CommandFailed(f"{file} cannot be read: {error.strerror}") from error
+    with stream:
+        yield stream
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CommandFailed(f"{path} cannot be read: {error.strerror}") from error
