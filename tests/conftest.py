@@ -1,6 +1,7 @@
 """For every test: the repository's root, and an environment free of this machine's own Fleetward.
 
-For those that ask for it, one Ray for the whole run, with everything it owns in folders of the run.
+For those that ask for it, one Ray and one PostgreSQL for the whole run, with everything they own in
+folders of the run.
 """
 
 import logging
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from runtime.local_cluster import LocalCluster, fixed_environment
+from tests.postgres import PostgresServer, is_installed
 
 # Ray keeps these as they are when it is first imported, which may be by a test that starts none.
 os.environ.update(fixed_environment())
@@ -65,3 +67,25 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
         cluster.stop()
     assert not Path(cluster.temp_dir).exists()
     assert LocalCluster.load(Path(cluster.home)) is None
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server; where continuous integration runs, one that is missing is a failure."""
+    if not is_installed():
+        missing = "PostgreSQL's server is not installed; on Debian: apt-get install postgresql"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    server = PostgresServer.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A new, empty database of each kind, for what holds on both."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_database()

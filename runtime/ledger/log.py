@@ -119,11 +119,12 @@ class LogReader:
         grown = self._frontier.copy()
         query = select(ENTRIES.c.seq, ENTRIES.c.leaf_hash).where(ENTRIES.c.seq >= grown.size).order_by(ENTRIES.c.seq)
         with self._database.reading(at=grown.size) as connection:
-            rows = connection.execution_options(yield_per=REBUILD_ROWS).execute(query)
-            for seq, stored in rows:
-                if seq != grown.size or len(stored) != HASH_BYTES:
-                    raise LedgerCorrupt(grown.size, f"expected its leaf hash; found entry {seq} ({len(stored)} bytes)")
-                grown.append(stored)
+            with connection.execution_options(yield_per=REBUILD_ROWS).execute(query) as rows:
+                for seq, stored in rows:
+                    if seq != grown.size or len(stored) != HASH_BYTES:
+                        told = f"expected its leaf hash; found entry {seq} ({len(stored)} bytes)"
+                        raise LedgerCorrupt(grown.size, told)
+                    grown.append(stored)
         self._frontier = grown
 
     def _pages(self, since: int, limit: int | None, kinds: Collection[str] | None) -> Iterator[Entry]:

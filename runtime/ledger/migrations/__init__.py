@@ -40,7 +40,7 @@ _one_at_a_time = threading.Lock()  # Alembic keeps its context in a module
 def upgrade(connection: Connection, url: str) -> None:
     """Bring the tables to ``HEAD`` in the connection's transaction. Raises ``LedgerNewer``."""
     require_known(connection, url)
-    if _version(connection) != HEAD:
+    if version_of(connection) != HEAD:
         from alembic import command
 
         config = config_of(connection)
@@ -50,7 +50,7 @@ def upgrade(connection: Connection, url: str) -> None:
 
 def require_known(connection: Connection, url: str) -> None:
     """Refuse tables of a revision that this code does not know. Raises ``LedgerNewer``."""
-    version = _version(connection)
+    version = version_of(connection)
     if version is not None and version not in REVISIONS:
         raise LedgerNewer(url, f"its tables have revision {version}, written by a newer version; known here: {HEAD}")
 
@@ -65,7 +65,8 @@ def config_of(connection: Connection) -> Config:
     return config
 
 
-def _version(connection: Connection) -> str | None:
+def version_of(connection: Connection) -> str | None:
+    """The revision that the tables have; None before there were migrations, or tables."""
     if not inspect(connection).has_table(VERSION_TABLE):
         return None
     return connection.execute(_VERSION).scalar_one_or_none()

@@ -1,4 +1,4 @@
-"""A ledger in a temporary folder, a clock that is moved by hand, and events to record."""
+"""A ledger in a temporary folder or a database of a server, a clock moved by hand, and events to record."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from runtime.domain.entry import Draft
 from runtime.domain.events import ModelSuspended
 from runtime.ledger.log import Log
+from tests.unit.ledger.behind import Behind
 
 
 @dataclass
@@ -66,3 +67,10 @@ def raw(path: Path) -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(path, isolation_level=None)
     yield connection
     connection.close()
+
+
+@pytest.fixture
+def behind(database_url: str) -> Iterator[Behind]:
+    """The database behind the ledger's back."""
+    with Behind(database_url) as opened:
+        yield opened
