@@ -29,7 +29,8 @@ from runtime.ledger.note import Signer
 from runtime.ledger.past import root_at
 from runtime.ledger.proofs import ConsistencyProof, InclusionProof, Proofs, PublishedCheckpoint
 from runtime.ledger.publisher import Publisher, PublisherThread, origin_of
-from runtime.ledger.signing import SigningKey, sign_grant
+from runtime.ledger.signers import open_key
+from runtime.ledger.signing import sign_grant
 from runtime.policy.reactions import GOVERNOR
 from runtime.settings import Settings
 
@@ -69,7 +70,7 @@ class Governor:
     """See the module's docstring. All methods are safe to repeat."""
 
     def __init__(self, settings: Settings) -> None:
-        key = SigningKey.load_or_create(settings.key_path)
+        key = open_key(settings.key)
         self._key = key
         self._log = Log.open(settings.database, clock=lambda: datetime.now(UTC))
         self._writer = Writer(self._log, lambda grant: sign_grant(grant, key))
@@ -84,7 +85,8 @@ class Governor:
         )
         self._writer.commit([[Draft.fresh(started, GOVERNOR)]])
         self._proofs = Proofs(self._log.database)
-        self._publisher = Publisher(self._log, Signer(key, origin_of(self._log)), clock=lambda: datetime.now(UTC))
+        signer = Signer(key, settings.origin or origin_of(self._log))
+        self._publisher = Publisher(self._log, signer, clock=lambda: datetime.now(UTC))
         self._publishing = PublisherThread(self._publisher)
 
     # --- writing -----------------------------------------------------------------------------------

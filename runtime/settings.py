@@ -3,6 +3,8 @@
 FLEETWARD_HOME       folder of this installation (default .fleetward in the working directory)
 FLEETWARD_DATABASE   SQLAlchemy URL of the ledger (default sqlite in FLEETWARD_HOME)
 FLEETWARD_STORE      object store: a folder, file:// or s3:// URL (default a folder in FLEETWARD_HOME)
+FLEETWARD_KEY        the governor's signing key: a file (default in FLEETWARD_HOME), or awskms:///ALIAS-OR-ARN
+FLEETWARD_ORIGIN     the ledger's name in its checkpoints, such as example.com/ledger (default one of its first entry)
 FLEETWARD_PRINCIPAL  who acts at this command line (default user:<login name>)
 FLEETWARD_REPLICAS   replicas of the default pool (default 2)
 FLEETWARD_SEAL_SECONDS  how often a replica seals what it captured (default 5)
@@ -29,6 +31,8 @@ class Settings(BaseModel):
     home: Path
     database: str
     store: str
+    key: str
+    origin: str = Field(pattern=r"^[^\s+]*$")
     principal: str = Field(pattern=r"^(user|job|service):[\w.@-]+$")
     replicas: int = Field(ge=1, le=1000)
     seal_seconds: float = Field(gt=0, le=3600)
@@ -41,6 +45,8 @@ class Settings(BaseModel):
             "home": home,
             "database": environment.get("FLEETWARD_DATABASE", f"sqlite:///{home / 'ledger.db'}"),
             "store": environment.get("FLEETWARD_STORE", str(home / "store")),
+            "key": environment.get("FLEETWARD_KEY", str(home / "keys" / "governor.pem")),
+            "origin": environment.get("FLEETWARD_ORIGIN", ""),
             "principal": environment.get("FLEETWARD_PRINCIPAL", f"user:{_login()}"),
             "replicas": environment.get("FLEETWARD_REPLICAS", "2"),
             "seal_seconds": environment.get("FLEETWARD_SEAL_SECONDS", "5"),
@@ -53,11 +59,6 @@ class Settings(BaseModel):
             raise SettingsError(name, str(problem["input"]), problem["msg"]) from error
 
     @property
-    def key_path(self) -> Path:
-        """The governor's signing key."""
-        return self.home / "keys" / "governor.pem"
-
-    @property
     def wal(self) -> Path:
         """Write-ahead files of this node's replicas."""
         return self.home / "wal"
@@ -68,6 +69,8 @@ class Settings(BaseModel):
             "FLEETWARD_HOME": str(self.home),
             "FLEETWARD_DATABASE": self.database,
             "FLEETWARD_STORE": self.store,
+            "FLEETWARD_KEY": self.key,
+            "FLEETWARD_ORIGIN": self.origin,
             "FLEETWARD_PRINCIPAL": self.principal,
             "FLEETWARD_REPLICAS": str(self.replicas),
             "FLEETWARD_SEAL_SECONDS": f"{self.seal_seconds:g}",

@@ -12,6 +12,7 @@ LedgerError (a FleetwardError)
 ├── NeverHeld            404   the ledger has no such entry, or never had that size
 ├── PublicationRefused   500   the stored tree does not extend what was published (an IntegrityError)
 ├── KeyUnusable          500   a signing or public key cannot be loaded, or lies open to others
+│   └── KeyUnreachable   503   whoever keeps the key does not answer; try again
 ├── NoteMalformed        400   bytes are no signed note, or its text no checkpoint
 └── NoteUntrusted        403   no trusted key signed the note (an IntegrityError)
     └── SignatureInvalid       a line that bears a trusted key's name and hash does not verify
@@ -129,6 +130,12 @@ class KeyUnusable(LedgerError):
 
     def __str__(self) -> str:
         return f"key {self.name}: {self.reason}"
+
+
+class KeyUnreachable(KeyUnusable):
+    """A key management service does not answer; nothing was signed."""
+
+    status: ClassVar[int] = 503
 
 
 class NoteMalformed(LedgerError):

@@ -30,7 +30,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from runtime.ledger.errors import KeyUnusable, NoteMalformed, NoteUntrusted, SignatureInvalid
-from runtime.ledger.signing import PUBLIC_BYTES, PUBLIC_PREFIX, SIGNATURE_BYTES, SigningKey
+from runtime.ledger.signers import Key
+from runtime.ledger.signing import PUBLIC_BYTES, PUBLIC_PREFIX, SIGNATURE_BYTES
 
 ED25519 = 0x01
 COSIGNATURE_V1 = 0x04
@@ -126,7 +127,7 @@ class Verifier:
 class Signer:
     """A key that signs notes under a name, with signatures of type 0x01."""
 
-    def __init__(self, key: SigningKey, name: str) -> None:
+    def __init__(self, key: Key, name: str) -> None:
         self._key = key
         self.verifier = Verifier.of(name, key.public_key_text)
 
@@ -141,7 +142,7 @@ class Cosigner:
     The message does not hold the name, so no two cosigners may share a key.
     """
 
-    def __init__(self, key: SigningKey, name: str) -> None:
+    def __init__(self, key: Key, name: str) -> None:
         self._key = key
         self.verifier = Verifier.of(name, key.public_key_text, COSIGNATURE_V1)
 

@@ -35,6 +35,7 @@ from runtime.domain.base import rfc3339
 from runtime.domain.errors import GrantInvalid
 from runtime.domain.grant import Grant, SignedGrant
 from runtime.ledger.errors import KeyUnusable
+from runtime.ledger.signers import Key
 
 PUBLIC_PREFIX = "ed25519:"
 PUBLIC_BYTES = 32
@@ -89,7 +90,7 @@ def key_id_of(public_key_text: str) -> str:
     return _id_of(_public_bytes(public_key_text))
 
 
-def sign_grant(grant: Grant, key: SigningKey) -> SignedGrant:
+def sign_grant(grant: Grant, key: Key) -> SignedGrant:
     """The grant with the key's signature over its canonical JSON."""
     return SignedGrant(grant=grant, key_id=key.key_id, signature=key.sign(_signed_bytes(grant)))
 
