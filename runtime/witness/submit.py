@@ -24,11 +24,20 @@ ATTEMPTS = 3
 """Requests for one checkpoint: the first, one from the size the witness named, one if that moved meanwhile."""
 
 
-class Proofs(Protocol):
-    """Where consistency proofs come from: the ledger's tiles."""
+class Proof(Protocol):
+    """A consistency proof, its hashes in hex."""
 
-    def consistency(self, old: int, new: int, /) -> Sequence[bytes]:
-        """The proof from the tree of ``old`` leaves to that of ``new``, 0 <= old <= new (RFC 9162, 2.1.4.1)."""
+    @property
+    def hashes(self) -> Sequence[str]:
+        """The nodes in the order of RFC 9162, 2.1.4.1."""
+        ...
+
+
+class Proofs(Protocol):
+    """Where consistency proofs come from: ``runtime.ledger.proofs.Proofs`` is one such place."""
+
+    def consistency(self, old: int, new: int, /) -> Proof:
+        """The proof from the tree of ``old`` leaves to that of ``new``, 0 <= old <= new."""
         ...
 
 
@@ -74,7 +83,7 @@ class WitnessClient:
     def _proof(self, proofs: Proofs, checkpoint: Checkpoint) -> tuple[bytes, ...]:
         if self._held in {0, checkpoint.size}:
             return ()
-        return tuple(proofs.consistency(self._held, checkpoint.size))
+        return tuple(map(bytes.fromhex, proofs.consistency(self._held, checkpoint.size).hashes))
 
     def _ask(self, request: AddCheckpoint) -> httpx.Response:
         try:

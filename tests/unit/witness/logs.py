@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -18,6 +18,11 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 def key(seed: int) -> SigningKey:
     return SigningKey(Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32))
+
+
+@dataclass(frozen=True)
+class Hashes:
+    hashes: tuple[str, ...]
 
 
 class MemoryLog:
@@ -38,11 +43,15 @@ class MemoryLog:
     def note(self, size: int) -> bytes:
         return sign_checkpoint(self.checkpoint(size), self.signer)
 
-    def consistency(self, old: int, new: int) -> Sequence[bytes]:
-        return consistency_proof(self.leaves(new), old)
+    def proof(self, old: int, new: int) -> tuple[bytes, ...]:
+        return tuple(consistency_proof(self.leaves(new), old))
+
+    def consistency(self, old: int, new: int) -> Hashes:
+        """As ``runtime.ledger.proofs.Proofs`` gives it."""
+        return Hashes(tuple(node.hex() for node in self.proof(old, new)))
 
     def request(self, old: int, new: int) -> bytes:
-        return AddCheckpoint(old, tuple(self.consistency(old, new)), self.note(new)).body()
+        return AddCheckpoint(old, self.proof(old, new), self.note(new)).body()
 
 
 def cosigner(seed: int = 2) -> Cosigner:

@@ -119,7 +119,7 @@ def test_a_longer_history_that_was_rewritten_is_not_cosigned(
 
 def test_a_proof_that_was_changed_anywhere_does_not_verify(witness: Witness, log: MemoryLog) -> None:
     cosigned(witness, log, 0, 5)
-    proof = tuple(log.consistency(5, 9))
+    proof = log.proof(5, 9)
     bent = [(*proof[:i], bytes([node[0] ^ 1]) + node[1:], *proof[i + 1 :]) for i, node in enumerate(proof)]
     for wrong in (*bent, proof[1:], proof[:-1], proof[::-1], (*proof, proof[0]), ()):
         with pytest.raises(Inconsistent):
@@ -257,7 +257,7 @@ def test_a_malformed_request_is_refused(witness: Witness, body: bytes, reason: s
 
 
 def test_a_request_is_written_as_it_is_read() -> None:
-    request = AddCheckpoint(5, tuple(MemoryLog().consistency(5, 100)), MemoryLog().note(100))
+    request = AddCheckpoint(5, MemoryLog().proof(5, 100), MemoryLog().note(100))
     assert AddCheckpoint.parse(request.body()) == request
     first = AddCheckpoint(0, (), MemoryLog().note(1))
     assert AddCheckpoint.parse(first.body()) == first
