@@ -24,6 +24,7 @@ from runtime.domain.spec import Spec
 from runtime.domain.state import BatchState, FindingState, ModelState, Totals
 from runtime.governance.writer import Answer, Writer
 from runtime.ledger.group_commit import GroupCommit
+from runtime.ledger.lease import LEASE
 from runtime.ledger.log import Log
 from runtime.ledger.note import Signer
 from runtime.ledger.past import root_at
@@ -72,7 +73,8 @@ class Governor:
     def __init__(self, settings: Settings) -> None:
         key = open_key(settings.key)
         self._key = key
-        self._log = Log.open(settings.database, clock=lambda: datetime.now(UTC))
+        # Its predecessor may have died without a word a moment ago; while that one lives, this waits in vain.
+        self._log = Log.open(settings.database, clock=lambda: datetime.now(UTC), patience=2 * LEASE)
         self._writer = Writer(self._log, lambda grant: sign_grant(grant, key))
         self._commits: GroupCommit[list[Draft], list[Answer]] = GroupCommit(self._writer.commit)
         self._followers: dict[str, _Follower] = {}

@@ -1,7 +1,8 @@
 """What the environment says: where Fleetward keeps its things and how it finds them.
 
 FLEETWARD_HOME       folder of this installation (default .fleetward in the working directory)
-FLEETWARD_DATABASE   SQLAlchemy URL of the ledger (default sqlite in FLEETWARD_HOME)
+FLEETWARD_DATABASE   URL of the ledger: sqlite:////file or postgresql://user:password@host/name (default sqlite
+                     in FLEETWARD_HOME)
 FLEETWARD_STORE      object store: a folder, file:// or s3:// URL (default a folder in FLEETWARD_HOME)
 FLEETWARD_KEY        the governor's signing key: a file (default in FLEETWARD_HOME), or awskms:///ALIAS-OR-ARN
 FLEETWARD_ORIGIN     the ledger's name in its checkpoints, such as example.com/ledger (default one of its first entry)

@@ -32,6 +32,7 @@ def verify(
     A root that was kept elsewhere also shows what a forger of the whole table would hide.
     """
     from runtime.domain.errors import LedgerCorrupt
+    from runtime.ledger.database import without_password
     from runtime.settings import Settings
 
     if (expect_size is None) != (expect_root is None):
@@ -40,13 +41,22 @@ def verify(
     try:
         document = _verified(url, expect_size, expect_root)
     except LedgerCorrupt as error:
-        _show({"ledger": url, "result": "damaged", "first_bad_entry": error.seq, "reason": error.reason}, output_)
+        _show(
+            {
+                "ledger": without_password(url),
+                "result": "damaged",
+                "first_bad_entry": error.seq,
+                "reason": error.reason,
+            },
+            output_,
+        )
         raise
     _show(document, output_)
 
 
 def _verified(url: str, size: int | None, root: str | None) -> dict[str, Any]:
     from runtime.domain.base import rfc3339
+    from runtime.ledger.database import without_password
     from runtime.ledger.errors import LedgerUnavailable
     from runtime.ledger.verify import verify_log
 
@@ -56,7 +66,7 @@ def _verified(url: str, size: int | None, root: str | None) -> dict[str, Any]:
     except LedgerUnavailable as error:
         raise NotReachable(f"there is no ledger to verify: {error.url}: {error.reason}") from error
     return {
-        "ledger": url,
+        "ledger": without_password(url),
         "result": "good",
         "entries": checked.size,
         "root": checked.root,

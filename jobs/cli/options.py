@@ -38,7 +38,11 @@ Output = Annotated[
 Offline = Annotated[bool, typer.Option("--offline", help="Read the ledger's database, even when a cluster is up.")]
 Database = Annotated[
     str | None,
-    typer.Option("--database", metavar="URL", help="Read this ledger: sqlite:////path/to/ledger.db."),
+    typer.Option(
+        "--database",
+        metavar="URL",
+        help="Read this ledger: sqlite:////path/to/ledger.db or postgresql://user@host/name.",
+    ),
 ]
 Past = Annotated[
     AsOf | None,

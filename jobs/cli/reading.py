@@ -90,7 +90,7 @@ class LedgerReader:
         except LedgerUnavailable as error:
             hint = "bring Fleetward up (fleetward up), set FLEETWARD_HOME, or name a ledger with --database"
             raise NotReachable(f"there is no ledger to read: {error.url}: {error.reason}; {hint}") from error
-        self.source = url
+        self.source = self._log.database.url  # without a password
 
     def head(self) -> Head:
         return Head(self._state.size, self._log.root, self._state.ticks_until)

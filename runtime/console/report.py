@@ -8,10 +8,10 @@ from functools import cache
 from pathlib import Path
 
 import jinja2
-from sqlalchemy import make_url
 
 from runtime.console.plots import plots
 from runtime.console.story import Story, read_story
+from runtime.ledger.database import without_password
 
 _ABSENT = "\N{EN DASH}"
 
@@ -35,18 +35,14 @@ def render(story: Story, database_url: str) -> str:
         plots=plots(story),
         labels={model.name: model.label for model in story.models},
         command=verify_command(story, database_url),
-        database=_without_password(database_url),
+        database=without_password(database_url),
     )
 
 
 def verify_command(story: Story, database_url: str) -> str:
     """What a reader runs to see that the ledger still begins with what this report was made from."""
-    url = shlex.quote(_without_password(database_url))
+    url = shlex.quote(without_password(database_url))
     return f"fleetward ledger verify --database {url} --expect-size {story.head.size} --expect-root {story.head.root}"
-
-
-def _without_password(url: str) -> str:
-    return make_url(url).render_as_string(hide_password=True)
 
 
 @cache
