@@ -6,6 +6,7 @@ only one that changes them.
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -136,7 +137,7 @@ class FleetState:
     specs: dict[str, Spec] = field(default_factory=dict)
     models: dict[str, ModelState] = field(default_factory=dict)
     skipped: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
-    findings: dict[str, FindingState] = field(default_factory=dict)
+    findings: MutableMapping[str, FindingState] = field(default_factory=dict)
     batches: dict[str, BatchState] = field(default_factory=dict)
     watermark: datetime = DAWN
     ticks_until: datetime = DAWN

@@ -26,6 +26,7 @@ from runtime.domain.errors import FleetwardError, IdempotencyConflict, Refused
 from runtime.domain.fold import apply, fold
 from runtime.domain.ids import derived_id
 from runtime.domain.state import FleetState
+from runtime.governance.snapshots import Snapshots
 from runtime.ledger.log import Log
 from runtime.policy import access
 from runtime.policy.reactions import GOVERNOR, Sign, reactions
@@ -46,11 +47,12 @@ Answer = Receipt | FleetwardError
 class Writer:
     """Holds the log and the state it folds into. One thread commits; others may read under ``lock``."""
 
-    def __init__(self, log: Log, sign: Sign) -> None:
+    def __init__(self, log: Log, sign: Sign, snapshots: Snapshots | None = None) -> None:
         self._log = log
         self._sign = sign
+        self._snapshots = snapshots
         self.lock = Lock()
-        self.state = fold(log.entries())
+        self.state = self._read_back()
 
     def commit(self, commands: Sequence[Sequence[Draft]]) -> list[list[Answer]]:
         """Answers of every draft of every command, once all of them are durable.
@@ -64,9 +66,15 @@ class Writer:
                 self._log.append(batch.drafts, at=batch.now)
             except BaseException:
                 # The fold ran ahead of a transaction that did not happen: go back to what is written.
-                self.state = fold(self._log.entries())
+                self.state = self._read_back()
                 raise
+            if self._snapshots is not None:
+                self._snapshots.offer(self.state)
             return answers
+
+    def _read_back(self) -> FleetState:
+        """What the log says."""
+        return fold(self._log.entries()) if self._snapshots is None else self._snapshots.start()
 
 
 class _Batch:
