@@ -80,10 +80,7 @@ class Frontier:
 
     def _append_run(self, nodes: list[bytes]) -> None:
         """Add as many leaves as a run has, where the size is a multiple of that."""
-        while len(nodes) > 1:
-            pairs = iter(nodes)
-            nodes = [hashlib.sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=True)]
-        (node,) = nodes
+        node = complete_root(nodes)
         size, self._size = self._size, self._size + _RUN
         while size & _RUN:
             node = node_hash(self._peaks.pop(), node)
@@ -111,6 +108,15 @@ def root(leaves: Iterable[bytes]) -> bytes:
     frontier = Frontier()
     frontier.extend(leaves)
     return frontier.root()
+
+
+def complete_root(nodes: Sequence[bytes]) -> bytes:
+    """The root over the hashes of one level, a power of two of them. Raises ``ValueError`` on another number."""
+    while len(nodes) > 1:
+        pairs = iter(nodes)
+        nodes = [hashlib.sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=True)]
+    (node,) = nodes
+    return node
 
 
 def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
@@ -143,21 +149,24 @@ def inclusion_ranges(index: int, size: int) -> list[tuple[int, int]]:
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], expected_root: bytes) -> bool:
-    """Whether ``leaf`` is leaf ``index`` of the tree of ``size`` with this root (2.1.3.2)."""
+    """Whether ``leaf`` is leaf ``index`` of the tree of ``size`` with this root (2.1.3.2).
+
+    The way up is known from index and size. While it does not touch the tree's right edge, the index's bits say on
+    which side the sibling stands; on the edge there are only left ones, one for each one-bit that is left.
+    """
     if not 0 <= index < size:
         return False
-    node, last, result = index, size - 1, leaf
-    for sibling in proof:
-        if last == 0:
-            return False
-        if node & 1 or node == last:
-            result = node_hash(sibling, result)
-            while not node & 1 and node:
-                node, last = node >> 1, last >> 1
-        else:
-            result = node_hash(result, sibling)
-        node, last = node >> 1, last >> 1
-    return last == 0 and result == expected_root
+    inner = (index ^ (size - 1)).bit_length()
+    if len(proof) != inner + (index >> inner).bit_count():
+        return False
+    result = leaf
+    for sibling in proof[:inner]:
+        pair = sibling + result if index & 1 else result + sibling
+        result = hashlib.sha256(b"\x01" + pair).digest()
+        index >>= 1
+    for sibling in proof[inner:]:
+        result = node_hash(sibling, result)
+    return result == expected_root
 
 
 def consistency_proof(leaves: Sequence[bytes], old_size: int) -> list[bytes]:

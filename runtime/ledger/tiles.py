@@ -19,17 +19,17 @@ leaf hashes instead, and ``store_tiles`` makes them again.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from runtime.domain.errors import LedgerCorrupt
 from runtime.ledger.database import Database
 from runtime.ledger.merkle import (
     EMPTY_ROOT,
     HASH_BYTES,
+    complete_root,
     consistency_ranges,
     inclusion_ranges,
     node_hash,
-    root,
     split,
 )
 from runtime.ledger.schema import ENTRIES, TILES
@@ -87,9 +87,17 @@ def check_tiles(connection: Connection, position: int) -> None:
         first = position << TILE_HEIGHT * (level + 1)
         level, (position, offset) = level + 1, divmod(position, TILE_WIDTH)
         above = _stored(connection, level, position)
-        if above[offset : offset + 1] != [root(hashes)]:
+        if above[offset : offset + 1] != [complete_root(hashes)]:
             raise LedgerCorrupt(first, f"hash {offset} of {tile_path(level, position)} is not that of the tile below")
         hashes = above if offset == TILE_WIDTH - 1 else []
+
+
+_STORED = select(TILES.c.hashes).where(TILES.c.level == bindparam("level"), TILES.c.position == bindparam("position"))
+_LEAF_HASHES = (
+    select(ENTRIES.c.seq, ENTRIES.c.leaf_hash)
+    .where(ENTRIES.c.seq >= bindparam("first"), ENTRIES.c.seq < bindparam("end"))
+    .order_by(ENTRIES.c.seq)
+)
 
 
 class Tree:
@@ -157,7 +165,7 @@ class Tree:
         position, offset = divmod(index << in_tile, TILE_WIDTH)
         hashes = self._tile(level, position)[offset : offset + (1 << in_tile)]
         if len(hashes) == 1 << in_tile:
-            return root(hashes)
+            return complete_root(hashes)
         if height == 0:
             raise LedgerCorrupt(index, "missing: the ledger ends before it")
         return node_hash(self._node(height - 1, 2 * index), self._node(height - 1, 2 * index + 1))
@@ -185,7 +193,7 @@ def _store(connection: Connection, start: int, end: int) -> None:
     for position in range(start, end):
         hashes = _whole_tile(connection, position)
         connection.execute(insert(TILES), {"level": 0, "position": position, "hashes": b"".join(hashes)})
-        roots.append(root(hashes))
+        roots.append(complete_root(hashes))
     level = 1
     while roots:
         roots, start = _extend(connection, level, start, roots), start // TILE_WIDTH
@@ -209,15 +217,14 @@ def _extend(connection: Connection, level: int, start: int, hashes: list[bytes])
         else:
             connection.execute(insert(TILES), {"level": level, "position": position, "hashes": content})
         if len(tile) == TILE_WIDTH:
-            filled.append(root(tile))
+            filled.append(complete_root(tile))
         start += len(tile) - offset
     return filled
 
 
 def _stored(connection: Connection, level: int, position: int) -> list[bytes]:
     """The hashes of a stored tile; none where there is no such tile."""
-    here = (TILES.c.level == level) & (TILES.c.position == position)
-    content = connection.execute(select(TILES.c.hashes).where(here)).scalar_one_or_none()
+    content = connection.execute(_STORED, {"level": level, "position": position}).scalar_one_or_none()
     if content is None:
         return []
     hashes = [content[at : at + HASH_BYTES] for at in range(0, len(content), HASH_BYTES)]
@@ -239,9 +246,9 @@ def _whole_tile(connection: Connection, position: int) -> list[bytes]:
 def _leaf_hashes(connection: Connection, position: int) -> list[bytes]:
     """The leaf hashes of the entries from 256 x position on, at most 256."""
     first = position * TILE_WIDTH
-    query = select(ENTRIES.c.seq, ENTRIES.c.leaf_hash).where(ENTRIES.c.seq >= first, ENTRIES.c.seq < first + TILE_WIDTH)
+    rows = connection.execute(_LEAF_HASHES, {"first": first, "end": first + TILE_WIDTH}).all()
     hashes: list[bytes] = []
-    for seq, stored in connection.execute(query.order_by(ENTRIES.c.seq)):
+    for seq, stored in rows:
         if seq != first + len(hashes) or len(stored) != HASH_BYTES:
             raise LedgerCorrupt(first + len(hashes), f"expected its leaf hash; found entry {seq} ({len(stored)} bytes)")
         hashes.append(stored)
