@@ -117,14 +117,16 @@ class LogReader:
     def _catch_up(self) -> None:
         """Take in what the table holds beyond the frontier. A new frontier replaces the old one whole."""
         grown = self._frontier.copy()
-        query = select(ENTRIES.c.seq, ENTRIES.c.leaf_hash).where(ENTRIES.c.seq >= grown.size).order_by(ENTRIES.c.seq)
+        query = select(ENTRIES.c.seq, ENTRIES.c.leaf_hash).order_by(ENTRIES.c.seq).limit(REBUILD_ROWS)
         with self._database.reading(at=grown.size) as connection:
-            with connection.execution_options(yield_per=REBUILD_ROWS).execute(query) as rows:
+            while rows := connection.execute(query.where(ENTRIES.c.seq >= grown.size)).all():
                 for seq, stored in rows:
                     if seq != grown.size or len(stored) != HASH_BYTES:
                         told = f"expected its leaf hash; found entry {seq} ({len(stored)} bytes)"
                         raise LedgerCorrupt(grown.size, told)
                     grown.append(stored)
+                if len(rows) < REBUILD_ROWS:
+                    break
         self._frontier = grown
 
     def _pages(self, since: int, limit: int | None, kinds: Collection[str] | None) -> Iterator[Entry]:
