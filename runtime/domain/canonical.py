@@ -53,9 +53,14 @@ def encode(value: Mapping[str, Any] | list[Any]) -> bytes:
 
 def decode(content: bytes) -> Any:
     """The value of JSON bytes. A whole number beyond 2^53 was a float when it was written, and is one again."""
-    if _LONG_NUMBER.search(_outside_texts(content)):
+    if holds_long_number(content):
         return json.loads(content, parse_int=_number)
     return orjson.loads(content)
+
+
+def holds_long_number(content: bytes) -> bool:
+    """Whether other readers may take a number in it for another than ``decode`` does: whole, of 16 digits or more."""
+    return _LONG_NUMBER.search(_outside_texts(content)) is not None
 
 
 def _outside_texts(content: bytes) -> bytes:

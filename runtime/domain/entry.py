@@ -14,13 +14,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
+
 from runtime.domain import canonical
 from runtime.domain.base import rfc3339
-from runtime.domain.events import Event, event_from_document
+from runtime.domain.events import Event
 from runtime.domain.ids import new_id
 
 LONGEST_ID_BYTES = 1_024  # an entry of PostgreSQL's index holds 2,704 bytes
 NO_ID = f"its id cannot be kept by every database: expected UTF-8 of at most {LONGEST_ID_BYTES} bytes, without NUL"
+
+
+class _Leaf(TypedDict):
+    event: Event
+    event_id: str
+    principal: str
+    time: str
+
+
+_LEAF = TypeAdapter(_Leaf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +96,11 @@ def may_be_id(text: str) -> bool:
 
 
 def entry_from_leaf(seq: int, leaf: bytes) -> Entry:
-    """The entry whose leaf these bytes are. Raises ``pydantic.ValidationError`` or ``KeyError`` on nonsense."""
-    document = canonical.decode(leaf)
-    return Entry(
-        seq=seq,
-        event_id=document["event_id"],
-        time=datetime.fromisoformat(document["time"]),
-        principal=document["principal"],
-        event=event_from_document(document["event"]),
-    )
+    """The entry whose leaf these bytes are. Raises ``ValueError`` (as pydantic's errors are) on nonsense."""
+    # In one pass over the bytes, unless a number in them is one that only canonical JSON reads as it was written.
+    if canonical.holds_long_number(leaf):
+        document = _LEAF.validate_python(canonical.decode(leaf))
+    else:
+        document = _LEAF.validate_json(leaf)
+    time = datetime.fromisoformat(document["time"])
+    return Entry(seq, document["event_id"], time, document["principal"], document["event"])
