@@ -10,14 +10,14 @@ from collections.abc import Callable
 
 import typer
 
-from jobs.cli import acting, exporting, history, ledger, running, showing, verifying, witnessing
+from jobs.cli import acting, anchoring, exporting, history, ledger, running, showing, verifying, witnessing
 from jobs.cli.failing import FailingGroup
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (running.up, running.down, showing.status, witnessing.witness, showing.version),
     "Build": (acting.apply, running.prepare, running.train, running.retrain, running.replay),
     "Look": (showing.models, showing.model, showing.findings, history.history),
-    "Prove": (exporting.passport, verifying.verify),
+    "Prove": (exporting.passport, verifying.verify, anchoring.anchors),
     "Act": (acting.approve, acting.reject, acting.rollback, acting.suspend, acting.resume),
 }
 

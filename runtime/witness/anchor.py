@@ -14,7 +14,7 @@ s3:GetObjectRetention, and should be another account's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -60,24 +60,16 @@ class Anchored:
 class Anchor:
     """A bucket with object lock, and a prefix in it for one ledger."""
 
-    def __init__(
-        self, client: Any, bucket: str, prefix: str, retention: timedelta, clock: Callable[[], datetime]
-    ) -> None:
-        if retention <= timedelta(0):
-            raise ValueError(f"an anchor is kept for a time; got {retention}")
+    def __init__(self, client: Any, bucket: str, prefix: str) -> None:
         self.place = f"s3://{bucket}/{prefix}"
         self._client = client
         self._bucket = bucket
         self._prefix = prefix
-        self._retention = retention
-        self._clock = clock
 
     @classmethod
     def connect(
         cls,
         url: str,
-        retention: timedelta,
-        clock: Callable[[], datetime],
         *,
         profile: str | None = None,
         endpoint: str | None = None,
@@ -99,7 +91,7 @@ class Anchor:
         config = Config(connect_timeout=seconds, read_timeout=seconds, retries=attempts)
         with _translated(url):
             client = boto3.Session(profile_name=profile).client("s3", endpoint_url=endpoint, config=config)
-        anchor = cls(client, bucket, prefix, retention, clock)
+        anchor = cls(client, bucket, prefix)
         anchor.require_lock()
         return anchor
 
@@ -110,15 +102,17 @@ class Anchor:
         if answer.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") != "Enabled":
             raise AnchorUnprotected(self.place, _MEANINGS["ObjectLockConfigurationNotFoundError"])
 
-    def put(self, note: bytes) -> str:
-        """Anchor a checkpoint's signed note; the object's name. Safe to repeat.
+    def put(self, note: bytes, locked_until: datetime) -> str:
+        """Anchor a checkpoint's signed note until a time; the object's name. Safe to repeat: the first time stands.
 
-        Raises ``NoteMalformed``, ``AnchorUnavailable``, and ``AnchorConflict`` when another checkpoint of its size
-        stands there: then this ledger signed two histories.
+        Raises ``ValueError`` on a time without a zone, ``NoteMalformed``, ``AnchorUnavailable``, and
+        ``AnchorConflict`` when another checkpoint of its size stands there: then this ledger signed two histories.
         """
+        if locked_until.tzinfo is None:
+            raise ValueError(f"a lock's time needs its zone; got {locked_until.isoformat()}")
         checkpoint = Checkpoint.parse(read_note(note)[0])
-        name = f"{self._prefix}/{checkpoint.size:0{SIZE_DIGITS}d}"
-        if not self._put_first(name, note):
+        name = f"{self._prefix}/{object_name(checkpoint.size)}"
+        if not self._put_first(name, note, locked_until):
             self._require_same(name, checkpoint)
         return name
 
@@ -132,7 +126,7 @@ class Anchor:
                 for version in page.get("Versions", []):
                     yield self._read(version["Key"], version["VersionId"], version["LastModified"])
 
-    def _put_first(self, name: str, note: bytes) -> bool:
+    def _put_first(self, name: str, note: bytes, locked_until: datetime) -> bool:
         """Whether the object was put; False when one of its name is there."""
         from botocore.exceptions import ClientError
 
@@ -146,7 +140,7 @@ class Anchor:
                     ChecksumAlgorithm="SHA256",
                     IfNoneMatch="*",
                     ObjectLockMode=MODE,
-                    ObjectLockRetainUntilDate=self._clock() + self._retention,
+                    ObjectLockRetainUntilDate=locked_until,
                 )
             except ClientError as error:
                 if _code(error) not in {"PreconditionFailed", "ConditionalRequestConflict"}:
@@ -171,6 +165,11 @@ class Anchor:
             put_at=put_at,
             locked_until=answer.get("ObjectLockRetainUntilDate") if locked else None,
         )
+
+
+def object_name(size: int) -> str:
+    """The last part of the name under which a checkpoint of this size is anchored."""
+    return f"{size:0{SIZE_DIGITS}d}"
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -267,3 +269,10 @@ def test_a_request_is_written_as_it_is_read() -> None:
 def test_the_key_of_a_witness_is_of_the_cosigning_type(witness: Witness) -> None:
     assert Verifier.parse(witness.verifier.vkey) == witness.verifier
     assert witness.verifier == Verifier.of("witness.example", key(2).public_key_text, 0x04)
+
+
+def test_a_witness_and_an_auditor_of_anchors_need_neither_ray_nor_a_database(root: Path) -> None:
+    code = "import sys, runtime.witness.server, runtime.witness.submit, runtime.witness.reading, jobs.cli.witnessing;"
+    code += "print(*{'ray', 'sqlalchemy', 'boto3'} & {*sys.modules})"
+    run = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
