@@ -22,6 +22,7 @@ from runtime.domain.events import ModelSuspended
 from runtime.ledger.errors import LedgerHeld, LedgerUnavailable
 from runtime.ledger.log import Log
 from runtime.ledger.verify import verify_log
+from tests.crash.test_ledger_crash import FORMS, STEPS, append_into_a_fault, fail
 from tests.postgres import PostgresServer
 
 LEASE = timedelta(seconds=1)
@@ -170,6 +171,29 @@ def test_of_writers_who_take_the_ledger_from_each_other_each_keeps_what_it_was_p
     assert len(set(epochs)) == len(epochs) > 2
     with Log.open(url, now) as log:
         _expect(log, promised)
+        assert verify_log(url).root == log.root
+
+
+# --- one fault at one step, in both forms ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [step for step in STEPS if step != "BEGIN"])  # which goes with the first statement
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("restart", [False, True], ids=["same process", "after a restart"])
+def test_a_fault_at_any_step_leaves_all_of_the_batch_or_nothing_and_a_retry_completes_it(
+    url: str, step: str, form: str, restart: bool
+) -> None:
+    batch = [draft(number) for number in range(2, 5)]
+    log = Log.open(url, now)
+    log.append([draft(0), draft(1)])
+    with pytest.raises(OSError, match="injected"):
+        append_into_a_fault(log, batch, step, persisted=bool(FORMS[form]), fault=fail)
+    if restart:
+        log.close()
+        log = Log.open(url, now)
+    with log:
+        assert log.size == 2 + STEPS[step][FORMS[form]]
+        assert [entry.seq for entry in log.append([*batch, draft(5)])] == [2, 3, 4, 5]
         assert verify_log(url).root == log.root
 
 
