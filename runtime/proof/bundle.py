@@ -67,14 +67,22 @@ def read_head(line: bytes) -> tuple[bytes, ...]:
     document = document_of("bundle", line)
     if document.get("format") != FORMAT:
         raise FileUnreadable("bundle", f"its format is {document.get('format')!r}, not {FORMAT!r}")
-    if document.get("version") != VERSION:
-        raise FileUnreadable("bundle", f"it has version {document.get('version')!r}; this release reads {VERSION}")
+    version = document.get("version")
+    if version != VERSION or isinstance(version, bool):  # in Python, True is 1
+        raise FileUnreadable("bundle", f"it has version {version!r}; this release reads {VERSION}")
     notes = document.get("checkpoints")
     if document.keys() != {"checkpoints", "format", "version"} or not isinstance(notes, list) or not notes:
         raise FileUnreadable("bundle", "its head is not checkpoints, format and version, with one checkpoint at least")
-    if not all(isinstance(note, str) for note in notes) or canonical.encode(document) != line:
+    if not all(isinstance(note, str) for note in notes) or not _is_canonical(document, line):
         raise FileUnreadable("bundle", "its head is not canonical JSON of signed notes")
     return tuple(note.encode("utf-8") for note in notes)
+
+
+def _is_canonical(document: dict[str, object], line: bytes) -> bool:
+    try:
+        return canonical.encode(document) == line
+    except ValueError:  # half of a surrogate pair, say
+        return False
 
 
 def document_of(what: str, line: bytes) -> dict[str, object]:

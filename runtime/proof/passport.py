@@ -86,7 +86,7 @@ class ProvenEntries(Document):
     registration: ProvenEntry
     evaluation: ProvenEntry
     request: ProvenEntry | None = None
-    consents: tuple[ProvenEntry, ...] = ()
+    consents: tuple[ProvenEntry, ...]
     approval: ProvenEntry
     grant: ProvenEntry
     segment: ProvenEntry
@@ -108,7 +108,7 @@ class Passport(Document):
     checkpoint: str
     decision: ProvenDecision
     entries: ProvenEntries
-    gaps: tuple[Gap, ...] = ()
+    gaps: tuple[Gap, ...]
 
     def encode(self) -> bytes:
         """The file. What has no value is left out."""
