@@ -79,7 +79,12 @@ def test_a_ledger_of_a_newer_version_is_refused_and_left_alone(
     with Log.open(url, clock) as log:
         log.append([draft(0)])
     behind.execute("UPDATE alembic_version SET version_num = '9999'")
-    for opening in (lambda: Log.open(url, clock), lambda: Log.open_read_only(url), lambda: verify_log(url)):
+    openings: list[Callable[[], object]] = [
+        lambda: Log.open(url, clock),
+        lambda: Log.open_read_only(url),
+        lambda: verify_log(url),
+    ]
+    for opening in openings:
         with pytest.raises(LedgerNewer, match=rf"revision 9999.*known here: {migrations.HEAD}"):
             opening()
     assert behind.execute("SELECT version_num FROM alembic_version").fetchall() == [("9999",)]

@@ -76,7 +76,8 @@ def test_an_unusable_url_says_what_is_wrong_and_tells_no_password(
 ) -> None:
     wrong = url.replace(*change)
     assert wrong != url
-    for opening in (lambda: Log.open(wrong, clock), lambda: Log.open_read_only(wrong)):
+    openings: list[Callable[[], object]] = [lambda: Log.open(wrong, clock), lambda: Log.open_read_only(wrong)]
+    for opening in openings:
         with pytest.raises(LedgerUnavailable, match=reason) as caught:
             opening()
         for secret in (PASSWORD, url.split(":")[2].split("@", maxsplit=1)[0]):
