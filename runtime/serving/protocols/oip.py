@@ -79,7 +79,7 @@ class Reader:
         document = json_object(body)
         tensors = document.get("inputs")
         if type(tensors) is not list or not tensors:
-            raise RequestError("inputs", _kind(tensors), "a list of at least one tensor")
+            raise RequestError("inputs", "an empty list" if tensors == [] else _kind(tensors), "a list of tensors")
         self._check_outputs(document.get("outputs"))
         request_id = document.get("id")
         if request_id is not None and type(request_id) is not str:

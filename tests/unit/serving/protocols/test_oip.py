@@ -93,7 +93,7 @@ def test_id_and_parameters_are_read() -> None:
         (b"{", "body", "unexpected end"),
         (b"[]", "body", "a list"),
         (b"{}", "inputs", "nothing"),
-        (b'{"inputs": []}', "inputs", "a list"),
+        (b'{"inputs": []}', "inputs", "an empty list"),
         (b'{"inputs": [3]}', "inputs[0]", "3"),
         (b'{"inputs": [{"shape": [1]}]}', "inputs[0].name", "nothing"),
     ],
