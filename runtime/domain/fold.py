@@ -7,7 +7,6 @@ uses that to refuse a command before it is written, a verifier to find a ledger 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import singledispatch
 from typing import Any
 
@@ -19,6 +18,7 @@ from runtime.domain.entry import Entry
 from runtime.domain.errors import Refused
 from runtime.domain.ids import digest_of
 from runtime.domain.lifecycle import Move, Status, after
+from runtime.domain.records import replace
 from runtime.domain.spec import Spec
 from runtime.domain.state import BatchState, FindingState, FleetState, ModelState, RolloutState, VersionState
 
@@ -381,6 +381,11 @@ def _(event: e.SegmentSealed, state: FleetState, entry: Entry) -> None:
 def _(event: e.RecordsLost, state: FleetState, entry: Entry) -> None:
     lost = event.last_number - event.first_number + 1
     state.totals = replace(state.totals, lost=state.totals.lost + lost)
+
+
+@_apply.register
+def _(event: e.RecordsDropped, state: FleetState, entry: Entry) -> None:
+    state.totals = replace(state.totals, dropped=state.totals.dropped + event.records)
 
 
 @_apply.register
