@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from runtime.domain.events import GovernorStarted
 from runtime.domain.routes import Routes, routes_after
 from runtime.domain.spec import Spec
 from runtime.domain.state import BatchState, FindingState, ModelState, Totals
+from runtime.governance.snapshots import Snapshots, secret_of
 from runtime.governance.writer import Answer, Writer
 from runtime.ledger.group_commit import GroupCommit
 from runtime.ledger.lease import LEASE
@@ -75,7 +77,9 @@ class Governor:
         self._key = key
         # Its predecessor may have died without a word a moment ago; while that one lives, this waits in vain.
         self._log = Log.open(settings.database, clock=lambda: datetime.now(UTC), patience=2 * LEASE)
-        self._writer = Writer(self._log, lambda grant: sign_grant(grant, key))
+        snapshots = Snapshots(self._log, secret_of(key))
+        self._writer = Writer(self._log, lambda grant: sign_grant(grant, key), snapshots)
+        gc.freeze()  # what the ledger made of itself stays: the collector need not look through it
         self._commits: GroupCommit[list[Draft], list[Answer]] = GroupCommit(self._writer.commit)
         self._followers: dict[str, _Follower] = {}
         self._replicas = settings.replicas

@@ -26,7 +26,7 @@ from runtime.governance.images import EMPTY, FORMAT, Image, changes, state_of
 from runtime.ledger import snapshots
 from runtime.ledger.log import LogReader
 from runtime.ledger.past import root_at
-from runtime.ledger.signing import SigningKey
+from runtime.ledger.signers import Key
 from runtime.ledger.snapshots import FIRST, Link
 from runtime.ledger.tiles import store_tiles
 
@@ -37,7 +37,7 @@ OUTDATED = 2
 _log = logging.getLogger(__name__)
 
 
-def secret_of(key: SigningKey) -> bytes:
+def secret_of(key: Key) -> bytes:
     """A secret that only the holder of this key can know: its signature of a text that is never published.
 
     Ed25519 signatures are deterministic (RFC 8032, 5.1.6), so that the next start finds the same.
