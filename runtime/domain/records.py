@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
-from functools import cache
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -17,7 +16,7 @@ def replace(record: Record, **changes: Any) -> Record:
     Raises ``KeyError`` on a field that it has not.
     """
     kind: type[Any] = type(record)
-    values_of, places = _layout(kind)
+    values_of, places = _LAYOUTS.get(kind) or _layout(kind)
     values = [*values_of(record)]
     for name, value in changes.items():
         values[places[name]] = value
@@ -25,7 +24,13 @@ def replace(record: Record, **changes: Any) -> Record:
     return twin
 
 
-@cache
-def _layout(kind: type[Any]) -> tuple[Callable[[Any], tuple[Any, ...]], dict[str, int]]:
+_Layout = tuple[Callable[[Any], tuple[Any, ...]], dict[str, int]]
+
+_LAYOUTS: dict[type[Any], _Layout] = {}
+
+
+def _layout(kind: type[Any]) -> _Layout:
     names = [field.name for field in fields(kind)]
-    return attrgetter(*names), {name: place for place, name in enumerate(names)}
+    layout = attrgetter(*names), {name: place for place, name in enumerate(names)}
+    _LAYOUTS[kind] = layout
+    return layout
