@@ -79,6 +79,7 @@ def retrain(batch: BatchState, settings: Settings) -> tuple[int, list[TrainingFa
         champions={model.name: _champion(model) for model in open_},
     )
     dataset, built = build_challengers(spec, work, store=ObjectStore.open(settings.store))
+    record(dataset.events[:1], RETRAIN, batch.batch, dataset.digest)  # what the versions' ``dataset`` is
     skipped = [
         TrainingFailed(model=model.name, batch=batch.batch, reason=skip.reason)
         for skip in dataset.skipped
