@@ -24,8 +24,10 @@ COMMANDS = {
     *JOBS,
     *("status", "version", "apply", "models", "model", "findings", "history", "ledger"),
     *("approve", "reject", "rollback", "suspend", "resume"),
+    *("passport", "verify"),
 }
-OF_LEDGER = {"verify", "show", "checkpoint", "prove"}
+OF_LEDGER = {"verify", "show", "checkpoint", "prove", "export"}
+WRITING = {"passport", "export"}  # their answer is a file
 
 
 def command(name: str) -> Any:
@@ -72,7 +74,7 @@ def test_every_command_explains_itself(name: str, run: Run) -> None:
 )
 def test_every_reading_command_answers_in_both_formats(name: str) -> None:
     commands = command(name).commands.values() if name == "ledger" else [command(name)]
-    for each in commands:
+    for each in (each for each in commands if each.name not in WRITING):
         assert {"--output", "-o"} <= {text for parameter in each.params for text in parameter.opts}
 
 
