@@ -245,6 +245,13 @@ def _(event: e.RecordsLost) -> _Told:
 
 
 @_tell.register
+def _(event: e.RecordsDropped) -> _Told:
+    dropped = _count(event.records, event.content.value.removesuffix("s"))
+    numbers = f"counted in file {event.file} of epoch {_short(event.epoch)}"
+    return _Told(f"{dropped} not kept", "its capture policy is sampled", numbers)
+
+
+@_tell.register
 def _(event: e.LoadRefused) -> _Told:
     return _Told(f"replica {event.replica} would not load version {event.version}", event.reason)
 

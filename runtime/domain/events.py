@@ -390,6 +390,18 @@ class RecordsLost(Document):
     reason: str
 
 
+class RecordsDropped(Document):
+    """Records that the model's capture policy (``sampled``) did not keep, counted in one write-ahead file."""
+
+    kind: Literal["records_dropped"] = "records_dropped"
+    content: SegmentContent
+    model: ModelName
+    replica: str
+    epoch: str
+    file: int
+    records: int = Field(ge=1)
+
+
 class LoadRefused(Document):
     """A replica would not load a version."""
 
@@ -452,6 +464,7 @@ Event = Annotated[
     | RetrainingFinished
     | SegmentSealed
     | RecordsLost
+    | RecordsDropped
     | LoadRefused
     | GovernorStarted
     | CommandRefused,

@@ -9,6 +9,7 @@ from runtime.domain.events import Stage
 from runtime.domain.grant import SignedGrant
 from runtime.domain.ids import ModelName
 from runtime.domain.schema import Schema
+from runtime.domain.spec import Capture
 from runtime.domain.state import FleetState, ModelState, VersionState
 
 
@@ -33,6 +34,7 @@ class Route(Document):
     stage: Stage | None = None
     share: float = 0.0
     reason: str = ""
+    capture: Capture = Capture()
 
 
 class Routes(Document):
@@ -50,7 +52,7 @@ class Routes(Document):
 def routes_after(state: FleetState, pool: str, size: int, flush: int) -> Routes:
     """The pool's routes that changed after ledger size ``size``, as of the state."""
     changed = [
-        _route(model)
+        _route(model).model_copy(update={"capture": state.spec_of(model).capture})
         for model in state.models.values()
         if model.seq >= size and state.spec_of(model).serving.pool == pool
     ]

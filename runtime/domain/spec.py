@@ -178,10 +178,23 @@ class Serving(Document):
 
 
 class Capture(Document):
-    """How surely decisions are kept, and how long."""
+    """How surely decisions are kept, and how long.
 
-    policy: Literal["bounded", "strict"] = "bounded"
+    ``bounded``: kept before the answer goes out; a power loss may take the last 64 records or 20 ms. ``strict``: not
+    even that, and what cannot be kept is not answered. ``sampled``: ``share`` of the decisions is kept as in
+    ``bounded``; the others are counted.
+    """
+
+    policy: Literal["bounded", "strict", "sampled"] = "bounded"
+    share: float | None = Field(default=None, gt=0, le=1)
     keep_for: Duration = timedelta(days=180)
+
+    @model_validator(mode="after")
+    def _a_sample_has_its_share(self) -> Self:
+        if (self.policy == "sampled") != (self.share is not None):
+            found = "nothing" if self.share is None else str(self.share)
+            raise misfit("share", found, "the share to keep, such as 0.1, with policy sampled and with no other")
+        return self
 
 
 def _step(value: Any) -> Any:

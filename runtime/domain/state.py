@@ -125,6 +125,7 @@ class Totals:
     outcomes: int = 0
     segments: int = 0
     lost: int = 0
+    dropped: int = 0
     refused_loads: int = 0
     refused_commands: int = 0
 

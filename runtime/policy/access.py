@@ -73,7 +73,7 @@ _ALLOWED: dict[Role, tuple[type, ...]] = {
         e.VerdictReached,
     ),
     Role.MONITOR: (e.FindingOpened, e.TicksClosed, e.RolloutMeasured),
-    Role.REPLICA: (e.SegmentSealed, e.RecordsLost, e.LoadRefused),
+    Role.REPLICA: (e.SegmentSealed, e.RecordsLost, e.RecordsDropped, e.LoadRefused),
 }
 
 

@@ -9,6 +9,14 @@ Nothing is lost in silence. A record that cannot be written is refused before it
 stay, ``flush`` says so each time, and the disk is the buffer. Files that a dead replica left in the same directory
 are adopted.
 
+How surely a record is kept is its model's policy (``spec.Capture``):
+
+    bounded    in the page cache when its answer goes out, on the disk 20 ms or 64 records later (see ``storage.wal``)
+    strict     on the disk when its answer goes out, or else no answer
+    sampled    as bounded for a share of the decisions, chosen by a hash of the decision id: a repetition, both halves
+               of a pair and the outcomes are all kept or none. Of the others only a count is written, as surely as a
+               record is, and published as a ``RecordsDropped``
+
 ``record`` may be called from the event loop and from threads. Under STRICT it waits for the disk (about a
 millisecond), so an event loop calls it through ``asyncio.to_thread``; calls that wait together share one fdatasync.
 """
@@ -28,12 +36,17 @@ from typing import ClassVar
 from runtime.domain.decision import Decision, Outcomes
 from runtime.domain.entry import Draft
 from runtime.domain.errors import FleetwardError, NotServable
+from runtime.domain.events import SegmentContent
 from runtime.domain.ids import new_id
+from runtime.domain.spec import Capture as Policy
+from runtime.serving.split import point
 from runtime.storage.objects import ObjectStore
 from runtime.storage.sealing import Sealed, finish_file, seal_file, sweep_sealed
 from runtime.storage.wal import ClosedWal, Durability, WalWriter, orphans
 
 _log = logging.getLogger(__name__)
+
+BOUNDED = Policy()
 
 Publish = Callable[[list[Draft]], object]
 """Records drafts in the ledger; returning means that every one of them is there. Called again after any failure."""
@@ -78,6 +91,8 @@ class CaptureCounts:
     recorded: int = 0
     lost: int = 0
     """Records that could not be written and were answered nevertheless (BOUNDED)."""
+    dropped: int = 0
+    """Records that the model's policy did not keep (SAMPLED)."""
     refused: int = 0
     """Records that could not be written, so that the answer was refused (STRICT)."""
     sealed: int = 0
@@ -85,6 +100,15 @@ class CaptureCounts:
     waiting: int = 0
     """Closed files not yet published."""
     last_error: str = ""
+
+
+def is_kept(decision_id: str, policy: Policy) -> bool:
+    """Whether the policy keeps this decision and its outcomes: the same answer every time, on every replica."""
+    return policy.share is None or point("capture", decision_id) < policy.share
+
+
+def _durability(policy: Policy) -> Durability:
+    return Durability.STRICT if policy.policy == "strict" else Durability.BOUNDED
 
 
 class Capture:
@@ -111,7 +135,7 @@ class Capture:
         self._waiting: list[ClosedWal] = []
         self._flush_lock = threading.Lock()
         self._count_lock = threading.Lock()
-        self._recorded = self._lost = self._refused = self._sealed = self._flush_failures = 0
+        self._recorded = self._lost = self._dropped = self._refused = self._sealed = self._flush_failures = 0
         self._last_error = ""
         self._wake, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
@@ -141,6 +165,7 @@ class Capture:
         return CaptureCounts(
             recorded=self._recorded,
             lost=self._lost,
+            dropped=self._dropped,
             refused=self._refused,
             sealed=self._sealed,
             flush_failures=self._flush_failures,
@@ -148,12 +173,16 @@ class Capture:
             last_error=self._last_error,
         )
 
-    def record(self, decision: Decision, durability: Durability = Durability.BOUNDED) -> None:
-        """Keep a decision; call it before the answer goes out.
+    def record(self, decision: Decision, policy: Policy = BOUNDED) -> None:
+        """Keep a decision as its model's policy says; call it before the answer goes out.
 
         Raises ``NotServable`` under STRICT when it cannot be kept, ``RequestError`` when it cannot be written down.
         """
+        durability = _durability(policy)
         try:
+            if not is_kept(decision.decision_id, policy):
+                self._drop(SegmentContent.DECISIONS, decision.model, decision.rows)
+                return
             self._writer.append_decision(decision, durability)
         except OSError as error:
             self._not_kept(decision.model, decision.rows, durability, error)
@@ -161,15 +190,19 @@ class Capture:
         else:
             self._kept(decision.rows)
 
-    def outcomes(self, outcomes: Outcomes, durability: Durability = Durability.BOUNDED) -> None:
+    def outcomes(self, outcomes: Outcomes, policy: Policy = BOUNDED) -> None:
         """Keep outcomes, as ``record``."""
+        durability, records = _durability(policy), len(outcomes.rows)
         try:
+            if not is_kept(outcomes.decision_id, policy):
+                self._drop(SegmentContent.OUTCOMES, outcomes.model, records)
+                return
             self._writer.append_outcomes(outcomes, durability)
         except OSError as error:
-            self._not_kept(outcomes.model, len(outcomes.rows), durability, error)
-            self._writer.skip(outcomes=len(outcomes.rows))
+            self._not_kept(outcomes.model, records, durability, error)
+            self._writer.skip(outcomes=records)
         else:
-            self._kept(len(outcomes.rows))
+            self._kept(records)
 
     def flush(self) -> list[Sealed]:
         """Seal and publish everything recorded so far; gives what was published.
@@ -245,6 +278,11 @@ class Capture:
             self._recorded += records
         if self._is_full() and not self._wake.is_set():
             self._wake.set()
+
+    def _drop(self, content: SegmentContent, model: str, records: int) -> None:
+        self._writer.drop(content.value, model, records)
+        with self._count_lock:
+            self._dropped += records
 
     def _not_kept(self, model: str, records: int, durability: Durability, error: OSError) -> None:
         self._wake.set()  # sealing may free the disk, and a rotation leaves a broken file behind

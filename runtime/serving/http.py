@@ -25,12 +25,13 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import orjson
 
 from runtime.domain.decision import Decision, Outcomes
 from runtime.domain.errors import FleetwardError, RequestError, RequestTooLarge, UnknownVersion
+from runtime.domain.spec import Capture as Policy
 from runtime.serving.pool import Answer, Caller, Live, Pool
 from runtime.serving.protocols import oip, outcomes
 from runtime.serving.protocols.problem import MEDIA_TYPE, problem, problem_of
@@ -55,8 +56,8 @@ _TRACE = re.compile(rb"^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 class Keep(Protocol):
     """Where decisions and outcomes go: a ``Capture``."""
 
-    def record(self, decision: Decision) -> None: ...
-    def outcomes(self, outcomes: Outcomes) -> None: ...
+    def record(self, decision: Decision, policy: Policy) -> None: ...
+    def outcomes(self, outcomes: Outcomes, policy: Policy) -> None: ...
 
 
 class Reply(NamedTuple):
@@ -200,7 +201,7 @@ class Application:
         else:
             answer = await asyncio.to_thread(self._pool.answer, model, version, request, caller)
         decision = answer.decision
-        self._keep.record(decision)
+        await _kept(self._keep.record, decision, answer.capture)
         prediction = oip.Prediction(
             model=model,
             version=decision.version,
@@ -220,18 +221,29 @@ class Application:
             else:
                 decision = await asyncio.to_thread(answer.beside)
             if decision is not None:
-                self._keep.record(decision)
+                await _kept(self._keep.record, decision, answer.capture)
         except Exception:  # noqa: BLE001 - the caller has the answer already
             _log.exception("%s: the prediction beside was not recorded", answer.decision.model)
 
     async def _outcomes(self, model: str, scope: Message, receive: Receive) -> Reply:
         headers: Headers = dict(scope["headers"])
-        self._pool.live(model)
+        policy = self._pool.live(model).capture
         body = await _body(headers, receive)
         found = outcomes.read(body, model=model, caller=_caller(headers), at=self._service.clock())
         for each in found:
-            self._keep.outcomes(each)
+            await _kept(self._keep.outcomes, each, policy)
         return Reply(orjson.dumps({"model_name": model, "accepted": sum(len(each.rows) for each in found)}))
+
+
+_Record = TypeVar("_Record")
+
+
+async def _kept(keep: Callable[[_Record, Policy], None], record: _Record, policy: Policy) -> None:
+    """Keep it, off the event loop where this waits for the disk."""
+    if policy.policy == "strict":
+        await asyncio.to_thread(keep, record, policy)
+    else:
+        keep(record, policy)
 
 
 def _index_entry(live: Live) -> tuple[str, int | None, str]:

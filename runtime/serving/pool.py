@@ -34,6 +34,7 @@ from runtime.domain.events import LoadRefused, Stage
 from runtime.domain.ids import new_id
 from runtime.domain.routes import Route, Routes, Servable
 from runtime.domain.schema import Schema
+from runtime.domain.spec import Capture as Policy
 from runtime.flavors import Predictor
 from runtime.serving.protocols.oip import InferRequest, Reader
 from runtime.serving.split import is_canary
@@ -80,6 +81,8 @@ class Live:
     stage: Stage | None
     share: float
     reason: str
+    capture: Policy
+    """How surely its decisions are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ class Answer:
 
     decision: Decision
     output: str
+    capture: Policy
     beside: Callable[[], Decision | None]
 
 
@@ -147,7 +151,7 @@ class Pool:
         challenger = self._hold(route, route.challenger)
         stage = route.stage if challenger is not None else None
         reason = route.reason or ("" if champion is not None else "its version was refused by this replica")
-        self._live[route.model] = Live(route.model, champion, challenger, stage, route.share, reason)
+        self._live[route.model] = Live(route.model, champion, challenger, stage, route.share, reason, route.capture)
 
     def _hold(self, route: Route, servable: Servable | None) -> Loaded | None:
         """The version in memory, loaded if it is not yet; None when there is none or it is refused."""
@@ -251,7 +255,7 @@ class Pool:
                 _log.warning("%s version %s failed beside: %s", model, other.version, error)
                 return None
 
-        return Answer(decision, chosen.output, beside)
+        return Answer(decision, chosen.output, live.capture, beside)
 
     def _draw(self, live: Live, unit: str) -> tuple[Loaded, Variant, Loaded | None]:
         """Who answers, as what, and who predicts beside."""

@@ -9,6 +9,8 @@ So every record ends in exactly one ledger entry: the ledger records an event id
 epoch, file index, content and first number, never from chance. The .sealed file keeps step 3 equal even when the
 library that writes Parquet was upgraded in between; on a full disk it is left out, since sealing frees the disk.
 
+Records that the model's policy did not keep are counted in the file, and each count is a ``RecordsDropped``.
+
 A file may say that numbers were used up which it does not hold: a changed frame, a write that failed, a tail lost with
 the machine. Each is a ``RecordsLost``, and the damaged file is kept as ``.wal.damaged``.
 """
@@ -25,7 +27,7 @@ from pydantic import ValidationError
 
 from runtime.domain import canonical
 from runtime.domain.entry import Draft
-from runtime.domain.events import RecordsLost, SegmentContent, SegmentSealed, event_from_document
+from runtime.domain.events import RecordsDropped, RecordsLost, SegmentContent, SegmentSealed, event_from_document
 from runtime.domain.ids import derived_id
 from runtime.storage.frames import decode_frame
 from runtime.storage.objects import ObjectStore
@@ -34,7 +36,7 @@ from runtime.storage.wal import SUFFIX, ClosedWal, Numbers, WalContent, boot_id
 
 SEALED_SUFFIX = SUFFIX + ".sealed"
 
-Sealed = SegmentSealed | RecordsLost
+Sealed = SegmentSealed | RecordsLost | RecordsDropped
 
 
 def seal_file(wal: ClosedWal, store: ObjectStore, principal: str) -> list[Draft]:
@@ -47,7 +49,7 @@ def seal_file(wal: ClosedWal, store: ObjectStore, principal: str) -> list[Draft]
         return sealed
     content = wal.read()
     segments = seal(map(decode_frame, content.records), store, wal.replica, wal.epoch)
-    events: list[Sealed] = [*segments, *losses_of(wal, content, segments)]
+    events: list[Sealed] = [*segments, *losses_of(wal, content, segments), *_dropped(wal, content)]
     drafts = [Draft(event, principal, _event_id(event, wal.index)) for event in events]
     if drafts:
         with suppress(OSError):
@@ -88,6 +90,21 @@ def losses_of(wal: ClosedWal, content: WalContent, segments: list[SegmentSealed]
     return losses
 
 
+def _dropped(wal: ClosedWal, content: WalContent) -> list[RecordsDropped]:
+    """What the file counts as not kept on purpose."""
+    return [
+        RecordsDropped(
+            content=SegmentContent(kind),
+            model=model,
+            replica=wal.replica,
+            epoch=wal.epoch,
+            file=wal.index,
+            records=records,
+        )
+        for (kind, model), records in sorted(content.dropped.items())
+    ]
+
+
 def _unclean(content: WalContent) -> str | None:
     """Why more may be lost than numbers can tell, in a file whose writer died without closing it."""
     if content.damage and content.damage[-1].reason.startswith("torn tail"):
@@ -103,6 +120,8 @@ def _of(numbers: Numbers, content: SegmentContent) -> int:
 
 
 def _event_id(event: Sealed, index: int) -> str:
+    if isinstance(event, RecordsDropped):
+        return derived_id(event.kind, event.replica, event.epoch, index, event.content.value, event.model)
     # A loss has no field for its content; its reason begins with it.
     content = event.content.value if isinstance(event, SegmentSealed) else event.reason.partition(":")[0]
     return derived_id(event.kind, event.replica, event.epoch, index, content, event.first_number)

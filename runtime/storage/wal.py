@@ -35,6 +35,7 @@ from runtime.storage.wal_format import (
     Numbers,
     WalContent,
     boot_id,
+    dropped_payload,
     end_payload,
     frame_of,
     header_payload,
@@ -79,10 +80,7 @@ class WalWriter:
         self._appended = self._synced = self._unsyncable = 0  # counts of records, over all files
         self._dirty, self._full, self._stopped = threading.Event(), threading.Event(), threading.Event()
         self._sync_error: OSError | None = None
-        self._file = create_file(directory, replica, epoch, 0)
-        self._begin_file(self._file)
-        if self._file.broken is not None:
-            raise self._file.broken
+        self._file = create_file(directory, replica, epoch, 0, self._numbers)
 
     @classmethod
     def create(cls, directory: Path, replica: str, epoch: str, *, sync_within: timedelta = SYNC_WITHIN) -> Self:
@@ -126,7 +124,7 @@ class WalWriter:
     @property
     def has_news(self) -> bool:
         """Whether the present file, once closed, has something to tell: records, or numbers that were skipped."""
-        return self._numbers != self._file.begin
+        return self._file.records > 0 or self._numbers != self._file.begin
 
     def append_decision(self, decision: Decision, durability: Durability = Durability.BOUNDED) -> int:
         """Write all rows of a decision and give the number of the first.
@@ -156,6 +154,10 @@ class WalWriter:
             mark = self._write(payload, 1, self._numbers, durability)
         self._settle(mark, durability)
 
+    def drop(self, content: str, model: str, records: int) -> None:
+        """Count records that are not kept, on purpose: as surely as a record is, and without numbers."""
+        self.append(dropped_payload(content, model, records))
+
     def skip(self, *, decisions: int = 0, outcomes: int = 0) -> None:
         """Use up numbers of records that were lost, so that the gap shows."""
         with self._append_lock:
@@ -174,14 +176,14 @@ class WalWriter:
         """
         with self._sync_lock:
             old = self._file
-            following = self._following()
+            # Numbers that were skipped while no file was open belong to the new one.
+            following = self._following(self._numbers if old.is_open else old.begin)
             with self._append_lock:
                 self._file, mark = following, self._appended
-                # Numbers that were skipped while no file was open belong to the new one.
-                following.begin = self._numbers if old.is_open else old.begin
                 old.end = self._numbers
-                if following.is_open:
-                    self._begin_file(following)
+                if old.is_open and following.begin != self._numbers:
+                    following.begin = self._numbers
+                    self._begin_again(following)
             self._finish(old, mark)
         return self._closed(old)
 
@@ -253,15 +255,17 @@ class WalWriter:
             except OSError as error:
                 self._sync_error = error
 
-    def _following(self) -> OpenFile:
+    def _following(self, begin: Numbers) -> OpenFile:
         index = self._file.index + 1
         try:
-            return create_file(self._directory, self._replica, self._epoch, index)
+            return create_file(self._directory, self._replica, self._epoch, index, begin)
         except OSError as error:
-            return OpenFile(self._file.path, NO_FILE, self._file.index, broken=error)
+            return OpenFile(self._file.path, NO_FILE, self._file.index, begin, broken=error)
 
-    def _begin_file(self, file: OpenFile) -> None:
-        """Write the header. On a full disk the file is given up, and with it nothing but its name."""
+    def _begin_again(self, file: OpenFile) -> None:
+        """Write a header that replaces the first. On a full disk the file is given up, and nothing but its name."""
+        if not file.is_open:
+            return
         try:
             file.write(frame_of(header_payload(file.begin, boot_id())))
         except OSError as error:

@@ -3,9 +3,10 @@
     <directory>/<replica>@<epoch>@<index>.wal         one is written at a time, older ones wait to be sealed
 
 Who owns a file. The writer holds an exclusive flock on it until it is deleted, also after rotation, so a file
-whose flock can be taken has a dead writer. A new file is locked under the name ``.new`` and then renamed: nobody
-ever sees an unlocked file with a live writer. flock is inherited by a fork, and is not to be trusted on NFS: the
-directory is on a local disk, and a replica does not fork.
+whose flock can be taken has a dead writer. A new file is locked under the name ``.new``, gets its header, and is
+renamed when that is durable: nobody ever sees an unlocked file with a live writer, and a file that lost all its records
+to a power loss still says where they began, and under which start of the machine. flock is inherited by a fork, and is
+not to be trusted on NFS: the directory is on a local disk, and a replica does not fork.
 """
 
 from __future__ import annotations
@@ -21,7 +22,15 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from runtime.storage.objects import sync_folder
-from runtime.storage.wal_format import Numbers, WalContent, begin_of, read_frames
+from runtime.storage.wal_format import (
+    Numbers,
+    WalContent,
+    begin_of,
+    boot_id,
+    frame_of,
+    header_payload,
+    read_frames,
+)
 
 SUFFIX = ".wal"
 NO_FILE = -1
@@ -97,8 +106,8 @@ class ClosedWal:
             self._descriptor = NO_FILE
 
 
-def create_file(directory: Path, replica: str, epoch: str, index: int) -> OpenFile:
-    """An empty file under its name, locked, both durable: create .new, lock, rename, sync the folder."""
+def create_file(directory: Path, replica: str, epoch: str, index: int, begin: Numbers) -> OpenFile:
+    """A file with its header, locked, all durable: create .new, lock, write, sync, rename, sync the folder."""
     path = directory / f"{quote(replica, safe='')}@{quote(epoch, safe='')}@{index:08d}{SUFFIX}"
     if path.exists():
         raise FileExistsError(errno.EEXIST, "this epoch was used before", str(path))
@@ -106,6 +115,9 @@ def create_file(directory: Path, replica: str, epoch: str, index: int) -> OpenFi
     descriptor = os.open(new, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file = OpenFile(path, descriptor, index, begin)
+        file.write(frame_of(header_payload(begin, boot_id())))
+        os.fdatasync(descriptor)
         new.rename(path)
         sync_folder(directory)
     except OSError:
@@ -113,7 +125,7 @@ def create_file(directory: Path, replica: str, epoch: str, index: int) -> OpenFi
         new.unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         raise
-    return OpenFile(path, descriptor, index)
+    return file
 
 
 def orphans(directory: Path) -> list[ClosedWal]:

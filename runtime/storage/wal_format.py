@@ -3,8 +3,10 @@
 file   = frame*
 frame  = u32 length | u32 crc32 | payload         little-endian; length and crc32 are of the payload, length > 0
 payload  is JSON: first a mark ["h", ...], then records (see ``frames``), last, if the file was closed, ["e", ...]
+         A second ["h", ...] replaces the first: numbers were used up while the file was being made.
 
 ["h", layout, boot id, next decision number, next outcome number]
+["s", content, model, records]                     records that were not kept, on purpose: they have no numbers
 ["e", next decision number, next outcome number]
 """
 
@@ -12,7 +14,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -51,6 +53,8 @@ class WalContent:
     begin: Numbers | None = None
     end: Numbers | None = None
     boot_id: str = ""
+    dropped: dict[tuple[str, str], int] = field(default_factory=dict)
+    """How many records were not kept on purpose, by content and model."""
 
 
 @cache
@@ -72,6 +76,11 @@ def header_payload(numbers: Numbers, boot: str) -> bytes:
     return orjson.dumps(("h", LAYOUT, boot, numbers.decisions, numbers.outcomes))
 
 
+def dropped_payload(content: str, model: str, records: int) -> bytes:
+    """A payload that counts records which were not kept."""
+    return orjson.dumps(("s", content, model, records))
+
+
 def end_payload(numbers: Numbers) -> bytes:
     """The last payload of a closed file."""
     return orjson.dumps(("e", numbers.decisions, numbers.outcomes))
@@ -87,14 +96,18 @@ def read_frames(path: Path) -> WalContent:
     begin = end = None
     boot = ""
     records = []
+    dropped: dict[tuple[str, str], int] = {}
     for payload in payloads:
         if payload.startswith(b'["h",'):
             boot, begin = _begin(payload)
         elif payload.startswith(b'["e",'):
             end = Numbers(*orjson.loads(payload)[1:])
+        elif payload.startswith(b'["s",'):
+            _, content, model, count = orjson.loads(payload)
+            dropped[content, model] = dropped.get((content, model), 0) + count
         else:
             records.append(payload)
-    return WalContent(tuple(records), tuple(damage), begin, end, boot)
+    return WalContent(tuple(records), tuple(damage), begin, end, boot, dropped)
 
 
 def _split(content: bytes) -> tuple[list[bytes], list[Damage]]:
@@ -140,7 +153,8 @@ def begin_of(path: Path) -> Numbers | None:
     """Where a file's numbers begin, which is where those of the file before it end."""
     with path.open("rb") as file:
         payloads, _ = _split(file.read(1024))
-    return _begin(payloads[0])[1] if payloads and payloads[0].startswith(b'["h",') else None
+    headers = [payload for payload in payloads if payload.startswith(b'["h",')]
+    return _begin(headers[-1])[1] if headers else None
 
 
 def _begin(payload: bytes) -> tuple[str, Numbers]:

@@ -85,6 +85,7 @@ class Trace:
         target.mkdir(parents=True)
         for at, act in enumerate(acts):
             if act.what == "R":
+                self._touch(target, act.path)  # a file that nothing was written to yet
                 self._at(target, act.path).rename(self._at(target, act.data.decode()))
                 named.add(act.data.decode())
             elif act.what == "U":

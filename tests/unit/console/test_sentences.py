@@ -9,6 +9,7 @@ import pytest
 
 from runtime.console.sentences import sentence
 from runtime.domain import events as e
+from runtime.domain import keeping as k
 from runtime.domain.entry import Entry
 from runtime.domain.grant import SignedGrant
 from runtime.domain.reports import Comparison, EvaluationReport, FeatureStatistic, GateResult, WindowPerformance
@@ -198,6 +199,18 @@ CASES: list[tuple[e.Event, str]] = [
     (
         e.RecordsLost(replica="r1", epoch="epoch-1", first_number=7, last_number=9, reason="torn file"),
         "replica r1: 3 records lost, numbers 7 to 9 of epoch epoch-1: torn file",
+    ),
+    (
+        e.RecordsDropped(
+            content=e.SegmentContent.DECISIONS, model=MODEL, replica="r1", epoch="epoch-1", file=4, records=900
+        ),
+        f"{MODEL}: 900 decisions not kept, counted in file 4 of epoch epoch-1: its capture policy is sampled",
+    ),
+    (k.LegalHoldPlaced(hold=1, model=MODEL, reason="case 7"), f"{MODEL}: legal hold 1 placed: case 7"),
+    (k.LegalHoldReleased(hold=1, reason="closed"), "fleet: legal hold 1 released: closed"),
+    (
+        k.BodiesDeleted(digests=(DIGEST,), models=(MODEL,), records=46, before=NOON, reason="kept for its time"),
+        "fleet: 46 records in 1 segment deleted, of 1 model, none newer than 2013-03-01: kept for its time",
     ),
     (
         e.LoadRefused(model=MODEL, version=3, replica="r1", reason="digest differs"),

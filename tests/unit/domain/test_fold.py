@@ -286,8 +286,11 @@ def test_records_are_counted_lost_or_found() -> None:
 
     history = History().after(sealed(e.SegmentContent.DECISIONS, 5), sealed(e.SegmentContent.OUTCOMES, 3))
     history.after(e.RecordsLost(replica="r", epoch="e", first_number=6, last_number=9, reason="disk"))
+    decisions = e.SegmentContent.DECISIONS
+    history.after(e.RecordsDropped(content=decisions, model=MODEL, replica="r", epoch="e", file=0, records=7))
     totals = history.state.totals
     assert (totals.segments, totals.decisions, totals.outcomes, totals.lost) == (2, 5, 3, 4)
+    assert totals.dropped == 7
 
 
 def test_governors_come_one_after_another() -> None:

@@ -16,6 +16,7 @@ from runtime.domain.grant import Grant, SignedGrant
 from runtime.domain.ids import digest_of
 from runtime.domain.routes import Route, Routes, Servable
 from runtime.domain.schema import Field, FieldKind, Schema
+from runtime.domain.spec import Capture as Policy
 from runtime.serving.pool import Pool
 
 SCHEMA = Schema(
@@ -117,12 +118,15 @@ class Kept:
 
     decisions: list[Decision] = field(default_factory=list)
     truths: list[Outcomes] = field(default_factory=list)
+    policies: list[Policy] = field(default_factory=list)
 
-    def record(self, decision: Decision) -> None:
+    def record(self, decision: Decision, policy: Policy) -> None:
         self.decisions.append(decision)
+        self.policies.append(policy)
 
-    def outcomes(self, outcomes: Outcomes) -> None:
+    def outcomes(self, outcomes: Outcomes, policy: Policy) -> None:
         self.truths.append(outcomes)
+        self.policies.append(policy)
 
 
 @pytest.fixture
