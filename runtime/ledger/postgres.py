@@ -40,7 +40,7 @@ _FULL = {"53100"}
 _DAMAGED = {"XX001", "XX002"}
 
 # One opening at a time in a schema, since tables may not be there yet to be locked.
-_OPENING = text("SELECT pg_advisory_xact_lock(hashtextextended('fleetward opening ' || current_schema(), 0))")
+OPENING = text("SELECT pg_advisory_xact_lock(hashtextextended('fleetward opening ' || current_schema(), 0))")
 
 
 class Postgres:
@@ -71,7 +71,7 @@ class Postgres:
         session = self.engine.connect()
         try:
             with session.begin():
-                session.execute(_OPENING)
+                session.execute(OPENING)
                 migrations.upgrade(session, self.url)
                 epoch = keeper.take(session, self.url, self._duration)
         except BaseException:

@@ -11,8 +11,9 @@ import pytest
 
 from runtime.domain.entry import Draft
 from runtime.ledger.database import Database
-from runtime.ledger.errors import LedgerError, LedgerHeld, LedgerUnavailable
+from runtime.ledger.errors import LedgerError, LedgerHeld, LedgerLocked, LedgerUnavailable
 from runtime.ledger.log import Log
+from runtime.ledger.postgres import OPENING
 from runtime.ledger.verify import verify_log
 from tests.postgres import PostgresServer
 from tests.unit.ledger.behind import Behind
@@ -127,6 +128,16 @@ def test_of_many_who_open_a_new_ledger_at_once_one_becomes_its_writer(url: str, 
 
 
 # --- by time and session, in PostgreSQL ------------------------------------------------------------
+
+
+@on_postgres
+def test_two_openings_never_make_the_same_tables_at_once(url: str, clock: ManualClock, behind: Behind) -> None:
+    behind.execute("BEGIN")
+    behind.execute(OPENING.text)
+    with pytest.raises(LedgerLocked):
+        Log.open(url, clock, lock_timeout=timedelta(milliseconds=50))
+    behind.execute("COMMIT")
+    Log.open(url, clock).close()
 
 
 @on_postgres
