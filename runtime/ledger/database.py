@@ -14,6 +14,7 @@ locked until COMMIT, so the epoch cannot change between the check and the promis
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Protocol
@@ -60,6 +61,7 @@ class Database:
         self.epoch = 0
         self._backend = backend
         self._closed = False
+        self._writes = threading.Lock()  # threads of one writer queue here: SQLite would make them poll
 
     @classmethod
     def open_for_writing(cls, url: str, lock_timeout: timedelta, lease: timedelta = LEASE) -> Database:
@@ -108,7 +110,7 @@ class Database:
         """
         self._require_open()
         writer = self.engine.execution_options(begin="BEGIN IMMEDIATE")
-        with self._backend.translated(0), writer.begin() as connection:
+        with self._writes, self._backend.translated(0), writer.begin() as connection:
             self._require_lease(connection)
             yield connection
 
