@@ -108,5 +108,5 @@ def _proven(
         model=first["model"],
         version=first["version"],
         grant_id=first["grant_id"],
-        proven=ProvenDecision(decision_id=decision_id, records=records),
+        proven=ProvenDecision(decision_id=decision_id, rows=len(records), records=records),
     )

@@ -50,6 +50,7 @@ def _decision(passport: Passport, facts: Facts) -> Iterator[Broken]:
     """The rows are one request's, in order, and all of the granted version."""
     registered, granted = facts.registration, facts.grant.signed.grant
     first = facts.records[0]
+    yield from _same("decision.records", len(facts.records), passport.decision.rows)
     for at, record in enumerate(facts.records):
         yield from _same(record_field(at, "decision_id"), record.decision_id, passport.decision.decision_id)
         yield from _same(record_field(at, "row"), record.row, at)

@@ -2,7 +2,7 @@
 
     {"format": "fleetward-decision-passport", "version": 1,
      "checkpoint":  the signed note whose root all entries are proven under
-     "decision":    {"decision_id", "records": [{"record", "proof"}]}     proven under the segment's record_root
+     "decision":    {"decision_id", "rows", "records": [{"record", "proof"}]}     proven under the record_root
      "entries":     {NAME: {"seq", "leaf", "proof"}}                      proven under the checkpoint
      "gaps":        what could not be shown, by name}
 
@@ -70,9 +70,10 @@ class ProvenRecord(Document):
 
 
 class ProvenDecision(Document):
-    """The rows of one answered request, in order."""
+    """The rows of one answered request, in order. ``rows`` is the writer's word: no proof tells of rows left out."""
 
     decision_id: str
+    rows: Annotated[StrictInt, Field(ge=1)]
     records: tuple[ProvenRecord, ...] = Field(min_length=1)
 
 

@@ -105,12 +105,11 @@ def test_no_field_of_a_passport_can_have_another_value(place: tuple[int, Path], 
     assert named.partition("[")[0].partition(".")[0] == path[0]
 
 
-@given(place=st.sampled_from(FIELDS))
-def test_no_field_of_a_passport_can_be_dropped(place: tuple[int, Path]) -> None:
-    number, path = place
-    document = canonical.decode(PASSPORTS[number])
-    del at(document, path[:-1])[path[-1]]
-    refused_field(canonical.encode(document))
+def test_no_field_of_a_passport_can_be_dropped() -> None:
+    for number, path in FIELDS:
+        document = canonical.decode(PASSPORTS[number])
+        del at(document, path[:-1])[path[-1]]
+        refused_field(canonical.encode(document))
 
 
 @given(place=st.sampled_from([each for each in FIELDS if each[1][:-1]]), name=st.text(min_size=1, max_size=3))

@@ -144,7 +144,7 @@ class Case:
         )
         return Passport(
             checkpoint=signed(leaves, cosigned=cosigned).decode(),
-            decision=ProvenDecision(decision_id=DECISION, records=records),
+            decision=ProvenDecision(decision_id=DECISION, rows=len(records), records=records),
             entries=ProvenEntries.model_validate({**proven, "consents": consents}),
             gaps=self.gaps,
         )

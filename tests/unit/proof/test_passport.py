@@ -290,3 +290,10 @@ def test_what_is_no_passport_at_all_is_told(content: bytes, expected: str) -> No
 def test_a_passport_is_its_own_canonical_json() -> None:
     content = by_people().passport().encode()
     assert canonical.encode(canonical.decode(content)) == content
+
+
+def test_a_row_that_was_left_out_is_missed() -> None:
+    document = canonical.decode(automatic().passport().encode())
+    del document["decision"]["records"][-1]
+    with pytest.raises(PassportInvalid, match=r"decision\.records: 1, where 2 is due"):
+        verify_passport(canonical.encode(document), KEYS)
