@@ -311,7 +311,7 @@ def _patiently(opening: Callable[[], Database], patience: timedelta) -> Database
     while True:
         try:
             return opening()
-        except LedgerHeld:
+        except (LedgerHeld, LedgerLocked):  # locked: by what a writer that vanished left open
             if monotonic() >= ends:
                 raise
         sleep(RETRY_SECONDS)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import pytest
 
@@ -22,6 +22,7 @@ from runtime.domain.events import ModelSuspended
 from runtime.ledger.errors import LedgerHeld, LedgerUnavailable
 from runtime.ledger.log import Log
 from runtime.ledger.verify import verify_log
+from tests.crash.cutting_proxy import CuttingProxy
 from tests.crash.test_ledger_crash import FORMS, STEPS, append_into_a_fault, fail
 from tests.postgres import PostgresServer
 
@@ -195,6 +196,30 @@ def test_a_fault_at_any_step_leaves_all_of_the_batch_or_nothing_and_a_retry_comp
         assert log.size == 2 + STEPS[step][FORMS[form]]
         assert [entry.seq for entry in log.append([*batch, draft(5)])] == [2, 3, 4, 5]
         assert verify_log(url).root == log.root
+
+
+@pytest.mark.parametrize(("when", "standing"), [("before", 0), ("after", 3)])
+@pytest.mark.parametrize("restart", [False, True], ids=["same process", "after a restart"])
+def test_a_connection_cut_at_commit_leaves_all_of_the_batch_or_nothing_and_a_retry_completes_it(
+    url: str, postgres: PostgresServer, when: Literal["before", "after"], standing: int, restart: bool
+) -> None:
+    batch = [draft(number) for number in range(2, 5)]
+    with CuttingProxy(postgres.port) as proxy:
+        through = url.replace(f":{postgres.port}/", f":{proxy.port}/")
+        log = Log.open(through, now, lease=timedelta(minutes=10))
+        log.append([draft(0), draft(1)])
+        proxy.arm(when)
+        with pytest.raises(LedgerUnavailable):
+            log.append(batch)
+        assert proxy.cuts == 1
+        if restart:
+            log.close()
+            log = Log.open(through, now, patience=PATIENCE)
+        with log:
+            assert [entry.seq for entry in log.append([draft(5)])] == [2 + standing]
+            assert [entry.event_id for entry in log.append(batch)] == [each.event_id for each in batch]
+            assert log.size == 6
+            assert verify_log(url).root == log.root
 
 
 # --- the one who ends sessions ---------------------------------------------------------------------

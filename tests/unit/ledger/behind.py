@@ -19,7 +19,7 @@ class Behind:
         self.kind = parsed.get_backend_name()
         self._connection: Any
         if self.kind == "sqlite":
-            self._connection = sqlite3.connect(str(parsed.database), isolation_level=None)
+            self._connection = sqlite3.connect(str(parsed.database), isolation_level=None, check_same_thread=False)
         else:
             plain = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
             self._connection = psycopg.connect(plain, autocommit=True)

@@ -100,6 +100,16 @@ def test_a_patient_writer_waits_for_the_other_to_end(url: str, log: Log, clock: 
     ending.join()
 
 
+def test_a_patient_writer_waits_for_a_lock_that_somebody_left(url: str, clock: ManualClock, behind: Behind) -> None:
+    Log.open(url, clock).close()
+    behind.lock_writers_out()
+    leaving = threading.Timer(0.4, behind.close)
+    leaving.start()
+    with Log.open(url, clock, lock_timeout=timedelta(milliseconds=50), patience=PATIENCE) as log:
+        assert log.epoch == 2
+    leaving.join()
+
+
 def test_patience_ends(url: str, log: Log, clock: ManualClock) -> None:
     began = time.monotonic()
     with pytest.raises(LedgerHeld, match="another writer lives"):
