@@ -6,6 +6,9 @@ FLEETWARD_DATABASE   URL of the ledger: sqlite:////file or postgresql://user:pas
 FLEETWARD_STORE      object store: a folder, file:// or s3:// URL (default a folder in FLEETWARD_HOME)
 FLEETWARD_KEY        the governor's signing key: a file (default in FLEETWARD_HOME), or awskms:///ALIAS-OR-ARN
 FLEETWARD_ORIGIN     the ledger's name in its checkpoints, such as example.com/ledger (default one of its first entry)
+FLEETWARD_WITNESSES  who cosigns its checkpoints: URL VKEY, URL VKEY (default nobody)
+FLEETWARD_ANCHOR     a bucket with object lock that keeps its checkpoints: s3://bucket/prefix (default none)
+FLEETWARD_ANCHOR_DAYS  for how long (default 3650)
 FLEETWARD_PRINCIPAL  who acts at this command line (default user:<login name>)
 FLEETWARD_REPLICAS   replicas of the default pool (default 2)
 FLEETWARD_SEAL_SECONDS  how often a replica seals what it captured (default 5)
@@ -34,6 +37,9 @@ class Settings(BaseModel):
     store: str
     key: str
     origin: str = Field(pattern=r"^[^\s+]*$")
+    witnesses: str = ""
+    anchor: str = Field(default="", pattern=r"^(s3://.+)?$")
+    anchor_days: int = Field(default=3650, ge=1, le=36500)
     principal: str = Field(pattern=r"^(user|job|service):[\w.@-]+$")
     replicas: int = Field(ge=1, le=1000)
     seal_seconds: float = Field(gt=0, le=3600)
@@ -48,6 +54,9 @@ class Settings(BaseModel):
             "store": environment.get("FLEETWARD_STORE", str(home / "store")),
             "key": environment.get("FLEETWARD_KEY", str(home / "keys" / "governor.pem")),
             "origin": environment.get("FLEETWARD_ORIGIN", ""),
+            "witnesses": environment.get("FLEETWARD_WITNESSES", ""),
+            "anchor": environment.get("FLEETWARD_ANCHOR", ""),
+            "anchor_days": environment.get("FLEETWARD_ANCHOR_DAYS", "3650"),
             "principal": environment.get("FLEETWARD_PRINCIPAL", f"user:{_login()}"),
             "replicas": environment.get("FLEETWARD_REPLICAS", "2"),
             "seal_seconds": environment.get("FLEETWARD_SEAL_SECONDS", "5"),
@@ -72,6 +81,9 @@ class Settings(BaseModel):
             "FLEETWARD_STORE": self.store,
             "FLEETWARD_KEY": self.key,
             "FLEETWARD_ORIGIN": self.origin,
+            "FLEETWARD_WITNESSES": self.witnesses,
+            "FLEETWARD_ANCHOR": self.anchor,
+            "FLEETWARD_ANCHOR_DAYS": str(self.anchor_days),
             "FLEETWARD_PRINCIPAL": self.principal,
             "FLEETWARD_REPLICAS": str(self.replicas),
             "FLEETWARD_SEAL_SECONDS": f"{self.seal_seconds:g}",

@@ -35,6 +35,38 @@ def checkpoint(
         output.lines(published.note.splitlines())
 
 
+def key(
+    output_: Output = Format.TABLE,
+    offline: Offline = False,  # noqa: FBT002
+    database: Database = None,
+) -> None:
+    """Print the public key under which checkpoints are signed (a C2SP vkey), for verifiers and witnesses.
+
+    Offline it is what the ledger says of itself: hand out the one you took from a governor that you trust.
+    """
+    with reading.proving(offline=offline, database=database) as prover:
+        vkey = prover.vkey()
+    if output_ is Format.JSON:
+        output.as_json({"vkey": vkey})
+    else:
+        output.lines([vkey])
+
+
+def outsiders(output_: Output = Format.TABLE) -> None:
+    """List witnesses and anchor, and the size up to which each makes a rewrite show."""
+    from jobs.cli.governed import Governed
+    from runtime.settings import Settings
+
+    found = Governed.connected(Settings.from_environment()).outsiders()
+    if output_ is Format.JSON:
+        output.as_json([outsider.as_document() for outsider in found])
+    else:
+        output.table(
+            ("who", "holds entries", "failure", "contradiction"),
+            [(one.name, one.handed, one.failure, one.contradiction) for one in found],
+        )
+
+
 def prove(
     seq: _Seq,
     size: _Size = None,

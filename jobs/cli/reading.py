@@ -77,6 +77,10 @@ class Prover(Reader, Protocol):
         """Raises ``NeverHeld``."""
         ...
 
+    def vkey(self) -> str:
+        """The public key of its checkpoints, with their origin."""
+        ...
+
 
 class LedgerReader:
     """Reads a ledger's database, without its governor; it folds the entries when state is asked for."""
@@ -130,6 +134,19 @@ class LedgerReader:
         from runtime.ledger.proofs import Proofs
 
         return Proofs(self._log.database).inclusion(seq, size)
+
+    def vkey(self) -> str:
+        from jobs.cli.failing import CommandFailed
+        from runtime.domain.events import GovernorStarted
+        from runtime.ledger.note import Verifier
+        from runtime.ledger.publisher import origin_of
+
+        started = [entry.event for entry in self._log.entries(kinds=["governor_started"])]
+        if not started or not isinstance(started[-1], GovernorStarted):
+            raise CommandFailed("no governor has started on this ledger yet")
+        published = self.checkpoint()
+        origin = origin_of(self._log) if published is None else published.note.splitlines()[0]
+        return Verifier.of(origin, started[-1].public_key).vkey
 
     def close(self) -> None:
         self._log.close()
