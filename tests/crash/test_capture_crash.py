@@ -28,10 +28,14 @@ from runtime.storage import sealing
 from runtime.storage.objects import ObjectStore
 from runtime.storage.segments import check_segment, read_segment
 from tests.crash.disk import compiled, traced
-from tests.unit.storage.records import Ledger
+from tests.unit.storage.records import Ledger, a_decision
 
 KILLS_OF_EACH_POLICY = 15
-POLICIES = {"strict": {}, "bounded": {}, "sampled": {"share": 0.5}}
+POLICIES = {
+    "strict": Policy(policy="strict"),
+    "bounded": Policy(policy="bounded"),
+    "sampled": Policy(policy="sampled", share=0.5),
+}
 
 # Each line on stdin is "<folder> <first> <policy>": a replica records decisions from there on, with its background
 # thread sealing all the while, and reports each number that it may answer.
@@ -41,7 +45,6 @@ from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from runtime.domain.ids import new_id
-from runtime.domain.spec import Capture as Policy
 from runtime.serving.capture import Capture, CaptureLimits
 from runtime.storage.objects import ObjectStore
 from tests.crash.test_capture_crash import POLICIES
@@ -54,9 +57,8 @@ def serve(folder, first, policy):
     store = ObjectStore.open(str(folder / "store"))
     capture = Capture(new_id(), folder / "wal", store, ledger.publish, principal="p", limits=limits)
     capture.start()
-    policy = Policy(policy=policy, **POLICIES[policy])
     for number in count(first):
-        capture.record(a_decision(number), policy)
+        capture.record(a_decision(number), POLICIES[policy])
         os.write(1, f"{number}\\n".encode())
 
 for line in sys.stdin:
@@ -119,8 +121,6 @@ def one_life(nursery: subprocess.Popen[str], folder: Path, first: int, policy: s
 def test_kill_9_loses_no_acknowledged_record_and_doubles_none(
     nursery: subprocess.Popen[str], tmp_path: Path, policy: str
 ) -> None:
-    from tests.unit.storage.records import a_decision
-
     chance = random.Random(policy)
     answered: list[int] = []
     for _ in range(KILLS_OF_EACH_POLICY):
@@ -132,7 +132,7 @@ def test_kill_9_loses_no_acknowledged_record_and_doubles_none(
     last.close()
     recorded = Counter(ledger.decision_ids(store))
     kept = {a_decision(number).decision_id for number in answered}
-    kept = {decision_id for decision_id in kept if is_kept(decision_id, Policy(policy=policy, **POLICIES[policy]))}
+    kept = {decision_id for decision_id in kept if is_kept(decision_id, POLICIES[policy])}
     assert kept <= recorded.keys()
     assert len(recorded.keys() - kept) <= KILLS_OF_EACH_POLICY, "at most the one in flight at each death"
     assert set(recorded.values()) == {1}

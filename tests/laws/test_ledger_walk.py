@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runtime.domain.errors import LedgerCorrupt
-from runtime.ledger.walk import canonical_value
+from runtime.ledger.walk import _canonical_value as canonical_value
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**60), 2**60).map(float)
 WHOLE = st.integers(-(2**53) + 1, 2**53 - 1)
