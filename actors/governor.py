@@ -22,7 +22,7 @@ from runtime.domain.entry import Draft, Entry
 from runtime.domain.events import GovernorStarted
 from runtime.domain.routes import Routes, routes_after
 from runtime.domain.spec import Spec
-from runtime.domain.state import BatchState, FindingState, ModelState, Totals
+from runtime.domain.state import BatchState, FindingState, HoldState, ModelState, Totals
 from runtime.governance.snapshots import Snapshots, secret_of
 from runtime.governance.writer import Answer, Writer
 from runtime.ledger.group_commit import GroupCommit
@@ -252,6 +252,12 @@ class Governor:
         """One retraining batch."""
         with self._writer.lock:
             return self._writer.state.batches.get(batch)
+
+    @ray.method
+    async def holds(self) -> list[HoldState]:
+        """All legal holds by number, released or not."""
+        with self._writer.lock:
+            return list(self._writer.state.holds.values())
 
     @ray.method
     async def totals(self) -> Totals:

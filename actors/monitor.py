@@ -13,7 +13,7 @@ from runtime.domain.errors import IntegrityError
 from runtime.monitoring.fold import Monitor as MonitorFold
 from runtime.monitoring.segments import decisions_of, outcomes_of
 from runtime.settings import Settings
-from runtime.storage.objects import ObjectStore
+from runtime.storage.objects import ObjectMissing, ObjectStore
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +61,9 @@ class Monitor:
                 return await asyncio.to_thread(self._fold.apply, entry)
             except IntegrityError:
                 logger.exception("entry %d names an object that is not what it says", entry.seq)
+                return self._fold.apply_without_data(entry)
+            except ObjectMissing as error:  # after a restart, of segments whose time was over meanwhile
+                logger.warning("entry %d: %s; it is taken in without its data", entry.seq, error)
                 return self._fold.apply_without_data(entry)
             except OSError as error:
                 logger.warning("entry %d: %s; trying again", entry.seq, error)

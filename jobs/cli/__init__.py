@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import typer
 
-from jobs.cli import acting, anchoring, exporting, history, ledger, running, showing, verifying, witnessing
+from jobs.cli import acting, anchoring, exporting, history, keeping, ledger, running, showing, verifying, witnessing
 from jobs.cli.failing import FailingGroup
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
@@ -18,7 +18,15 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Build": (acting.apply, running.prepare, running.train, running.retrain, running.replay),
     "Look": (showing.models, showing.model, showing.findings, history.history),
     "Prove": (exporting.passport, verifying.verify, anchoring.anchors),
-    "Act": (acting.approve, acting.reject, acting.rollback, acting.suspend, acting.resume),
+    "Act": (
+        acting.approve,
+        acting.reject,
+        acting.rollback,
+        acting.suspend,
+        acting.resume,
+        keeping.hold,
+        keeping.release,
+    ),
 }
 
 app = typer.Typer(
@@ -33,3 +41,4 @@ for _panel, _functions in _COMMANDS.items():
     for _function in _functions:
         app.command(rich_help_panel=_panel)(_function)
 app.add_typer(ledger.app, name="ledger", rich_help_panel="Look")
+app.add_typer(keeping.app, name="retention", rich_help_panel="Act")

@@ -6,6 +6,7 @@ A refusal is the governor's, with its reason; nothing is decided here.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -99,9 +100,15 @@ def acting_as(principal: str | None) -> Settings:
     return Settings.from_environment()
 
 
-def _record(event: Event, principal: str | None) -> None:
+def recorded(event_of: Callable[[Governed], Event], principal: str | None) -> None:
+    """Records the event that the governed state asks for; prints its entry."""
     settings = acting_as(principal)
-    _say(_governed(settings), event, settings)
+    governed = _governed(settings)
+    _say(governed, event_of(governed), settings)
+
+
+def _record(event: Event, principal: str | None) -> None:
+    recorded(lambda _: event, principal)
 
 
 def _say(governed: Governed, event: Event, settings: Settings) -> None:

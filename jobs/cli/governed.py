@@ -9,7 +9,7 @@ from jobs.cli.reading import Head
 from runtime.domain.entry import Draft, Entry
 from runtime.domain.errors import FleetwardError
 from runtime.domain.spec import Spec
-from runtime.domain.state import BatchState, FindingState, ModelState, Totals
+from runtime.domain.state import BatchState, FindingState, HoldState, ModelState, Totals
 from runtime.governance.writer import Answer, Receipt
 from runtime.ledger.proofs import InclusionProof, PublishedCheckpoint
 from runtime.local_cluster import join
@@ -78,6 +78,10 @@ class Governed:
     def specs(self) -> dict[str, Spec]:
         """Applied specs by name."""
         return self._ask(self._governor.specs.remote)
+
+    def holds(self) -> list[HoldState]:
+        """All legal holds by number, released or not."""
+        return self._ask(self._governor.holds.remote)
 
     def record(self, draft: Draft) -> Receipt:
         """The receipt of one draft, once it is durable. Raises the governor's refusal."""

@@ -13,6 +13,7 @@ from functools import singledispatch
 from typing import Any, NamedTuple
 
 from runtime.domain import events as e
+from runtime.domain import keeping as k
 from runtime.domain.entry import Entry
 from runtime.domain.reports import Comparison, EvaluationReport
 from runtime.domain.verdict import Action
@@ -254,6 +255,26 @@ def _(event: e.RecordsDropped) -> _Told:
 @_tell.register
 def _(event: e.LoadRefused) -> _Told:
     return _Told(f"replica {event.replica} would not load version {event.version}", event.reason)
+
+
+# --- what is kept ----------------------------------------------------------------------------------
+
+
+@_tell.register
+def _(event: k.LegalHoldPlaced) -> _Told:
+    return _Told(f"legal hold {event.hold} placed", event.reason)
+
+
+@_tell.register
+def _(event: k.LegalHoldReleased) -> _Told:
+    return _Told(f"legal hold {event.hold} released", event.reason, about="fleet")
+
+
+@_tell.register
+def _(event: k.BodiesDeleted) -> _Told:
+    what = f"{_count(event.records, 'record')} in {_count(len(event.digests), 'segment')} deleted"
+    numbers = f"of {_count(len(event.models), 'model')}, none newer than {_day(event.before)}"
+    return _Told(what, event.reason, numbers, "fleet")
 
 
 # --- control plane ---------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from pydantic import Field, TypeAdapter
 from runtime.domain.base import Document, Moment
 from runtime.domain.grant import SignedGrant
 from runtime.domain.ids import Digest, ModelName
+from runtime.domain.keeping import BodiesDeleted, LegalHoldPlaced, LegalHoldReleased
 from runtime.domain.reports import Comparison, EvaluationReport, FeatureStatistic, WindowPerformance
 from runtime.domain.schema import Schema
 from runtime.domain.verdict import Verdict
@@ -466,6 +467,9 @@ Event = Annotated[
     | RecordsLost
     | RecordsDropped
     | LoadRefused
+    | LegalHoldPlaced
+    | LegalHoldReleased
+    | BodiesDeleted
     | GovernorStarted
     | CommandRefused,
     Field(discriminator="kind"),

@@ -14,13 +14,14 @@ from pydantic import ValidationError
 
 from runtime.domain import canonical
 from runtime.domain import events as e
+from runtime.domain import keeping as k
 from runtime.domain.entry import Entry
 from runtime.domain.errors import Refused
 from runtime.domain.ids import digest_of
 from runtime.domain.lifecycle import Move, Status, after
 from runtime.domain.records import replace
 from runtime.domain.spec import Spec
-from runtime.domain.state import BatchState, FindingState, FleetState, ModelState, RolloutState, VersionState
+from runtime.domain.state import BatchState, FindingState, FleetState, HoldState, ModelState, RolloutState, VersionState
 
 
 def fold(entries: Iterable[Entry], state: FleetState | None = None) -> FleetState:
@@ -391,6 +392,34 @@ def _(event: e.RecordsDropped, state: FleetState, entry: Entry) -> None:
 @_apply.register
 def _(event: e.LoadRefused, state: FleetState, entry: Entry) -> None:
     state.totals = replace(state.totals, refused_loads=state.totals.refused_loads + 1)
+
+
+# --- what is kept ----------------------------------------------------------------------------------
+
+
+@_apply.register
+def _(event: k.LegalHoldPlaced, state: FleetState, entry: Entry) -> None:
+    model, number = state.model(event.model), len(state.holds) + 1
+    if event.hold != number:
+        raise Refused(f"legal hold {event.hold} on {event.model}", f"the next hold is number {number}")
+    state.holds[number] = HoldState(number, model.name, event.reason, entry.principal, entry.seq)
+
+
+@_apply.register
+def _(event: k.LegalHoldReleased, state: FleetState, entry: Entry) -> None:
+    hold = state.holds.get(event.hold)
+    if hold is None or hold.released is not None:
+        raise Refused(f"release of legal hold {event.hold}", "no such hold is in force")
+    state.holds[event.hold] = replace(hold, released=event.reason)
+
+
+@_apply.register
+def _(event: k.BodiesDeleted, state: FleetState, entry: Entry) -> None:
+    for name in event.models:
+        if state.holds_on(state.model(name).name):
+            held = ", ".join(str(hold.hold) for hold in state.holds_on(name))
+            raise Refused(f"deletion of {len(event.digests)} bodies", f"{name} is under legal hold {held}")
+    state.totals = replace(state.totals, deleted=state.totals.deleted + event.records)
 
 
 # --- control plane ---------------------------------------------------------------------------------

@@ -118,6 +118,19 @@ class BatchState:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldState:
+    """A legal hold on a model's records."""
+
+    hold: int
+    model: str
+    reason: str
+    by: str
+    seq: int
+    released: str | None = None
+    """Why it ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
     """Counts over the whole ledger."""
 
@@ -125,6 +138,7 @@ class Totals:
     outcomes: int = 0
     segments: int = 0
     lost: int = 0
+    deleted: int = 0
     dropped: int = 0
     refused_loads: int = 0
     refused_commands: int = 0
@@ -140,6 +154,7 @@ class FleetState:
     skipped: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
     findings: MutableMapping[str, FindingState] = field(default_factory=dict)
     batches: dict[str, BatchState] = field(default_factory=dict)
+    holds: dict[int, HoldState] = field(default_factory=dict)
     watermark: datetime = DAWN
     ticks_until: datetime = DAWN
     totals: Totals = Totals()
@@ -151,6 +166,10 @@ class FleetState:
             return self.models[name]
         except KeyError:
             raise UnknownModel(name) from None
+
+    def holds_on(self, model: str) -> list[HoldState]:
+        """The legal holds on a model that were not released."""
+        return [hold for hold in self.holds.values() if hold.model == model and hold.released is None]
 
     def spec_of(self, model: ModelState) -> Spec:
         """The spec a model was declared by."""

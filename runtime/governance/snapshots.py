@@ -3,7 +3,7 @@
     start     the chain of links, up to the first that is of other code, damaged, forged or longer than the log
               the root of its last link          is the log's at that size?  else the link before
               fold the entries after it
-    offer     every 10,000 entries: an image of the state, under the writer's lock (milliseconds)
+    offer     every 20,000 entries: an image of the state, under the writer's lock (milliseconds)
               then on a thread of its own: what changed since the last image -> lines -> a link, in one transaction
 
 Commits go on meanwhile. What does not fit is dropped with a warning and made again: everything here can be lost and
@@ -30,7 +30,7 @@ from runtime.ledger.signers import Key
 from runtime.ledger.snapshots import FIRST, Link
 from runtime.ledger.tiles import store_tiles
 
-EVERY = 10_000
+EVERY = 20_000
 OUTDATED = 2
 """So many lines for each that is still so, and the chain is written anew."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from runtime.domain import events as e
+from runtime.domain import keeping as k
 from runtime.domain.errors import Forbidden
 from runtime.domain.state import FleetState
 
@@ -60,6 +61,9 @@ _ALLOWED: dict[Role, tuple[type, ...]] = {
         e.WatermarkAdvanced,
         e.RetrainingStarted,
         e.RetrainingFinished,
+        k.LegalHoldPlaced,
+        k.LegalHoldReleased,
+        k.BodiesDeleted,
     ),
     Role.APPROVER: (e.ApprovalGiven, e.VersionRefused),
     Role.GOVERNOR: (

@@ -61,6 +61,7 @@ class _Disk(Protocol):
     def size_of(self, path: str) -> int | None: ...
     def read(self, path: str) -> bytes: ...
     def write(self, path: str, chunks: Iterator[bytes]) -> None: ...
+    def delete(self, path: str) -> None: ...
     def full_path(self, path: str) -> str: ...
 
 
@@ -125,6 +126,12 @@ class ObjectStore:
         with self._translated("look"):
             return self._disk.size_of(_key(digest)) is not None
 
+    def delete(self, digest: Digest) -> None:
+        """Take the content out, if it is there. Durable once this returns."""
+        with self._translated("delete"):
+            if self._disk.size_of(_key(digest)) is not None:
+                self._disk.delete(_key(digest))
+
     def path_of(self, digest: Digest) -> str:
         """Where the object lies (or would): an absolute path, or ``bucket/key``."""
         return self._disk.full_path(_key(digest))
@@ -183,6 +190,11 @@ class _LocalDisk:
     def full_path(self, path: str) -> str:
         return str(self._root / path)
 
+    def delete(self, path: str) -> None:
+        target = self._root / path
+        target.unlink(missing_ok=True)
+        sync_folder(target.parent)
+
     def write(self, path: str, chunks: Iterator[bytes]) -> None:
         target = self._root / path
         new_folder = not target.parent.is_dir()
@@ -222,6 +234,10 @@ class _ArrowDisk:
         with self._filesystem.open_input_stream(self.full_path(path)) as stream:
             content: bytes = stream.read()
         return content
+
+    def delete(self, path: str) -> None:
+        with suppress(FileNotFoundError):
+            self._filesystem.delete_file(self.full_path(path))
 
     def write(self, path: str, chunks: Iterator[bytes]) -> None:
         from pyarrow import fs

@@ -68,9 +68,12 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "columns": st.just(("hour",)),
     "approved_by": st.just(("user:ada",)),
     "epoch": st.sampled_from([1, 2]),
+    "hold": VERSIONS,
+    "digests": st.lists(DIGESTS, min_size=1, max_size=2).map(tuple),
+    "records": VERSIONS,
 }
 DIGEST_FIELDS = ("digest", "artifact", "package", "dataset", "policy")
-MOMENT_FIELDS = ("as_of", "since", "until", "valid_until", "first_time", "last_time")
+MOMENT_FIELDS = ("as_of", "since", "until", "valid_until", "before", "first_time", "last_time")
 
 
 def _field(kind: type[Any], name: str, annotation: Any) -> st.SearchStrategy[Any]:

@@ -25,6 +25,7 @@ COMMANDS = {
     *("status", "version", "apply", "models", "model", "findings", "history", "ledger"),
     *("approve", "reject", "rollback", "suspend", "resume"),
     *("passport", "verify"),
+    *("hold", "release", "retention"),
 }
 OF_LEDGER = {"verify", "show", "checkpoint", "prove", "export"}
 WRITING = {"passport", "export"}  # their answer is a file
@@ -70,15 +71,17 @@ def test_every_command_explains_itself(name: str, run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", sorted(COMMANDS - {*JOBS, "apply", "approve", "reject", "rollback", "suspend", "resume"})
+    "name", sorted(COMMANDS - {*JOBS, "apply", "approve", "reject", "rollback", "suspend", "resume", "hold", "release"})
 )
 def test_every_reading_command_answers_in_both_formats(name: str) -> None:
-    commands = command(name).commands.values() if name == "ledger" else [command(name)]
+    commands = command(name).commands.values() if name in {"ledger", "retention"} else [command(name)]
     for each in (each for each in commands if each.name not in WRITING):
         assert {"--output", "-o"} <= {text for parameter in each.params for text in parameter.opts}
 
 
-@pytest.mark.parametrize("name", ["apply", "prepare", "train", "approve", "reject", "rollback", "suspend", "resume"])
+@pytest.mark.parametrize(
+    "name", ["apply", "prepare", "train", "approve", "reject", "rollback", "suspend", "resume", "hold", "release"]
+)
 def test_every_acting_command_takes_who_acts(name: str) -> None:
     assert "--as" in options(name)
 
