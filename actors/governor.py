@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import ray
 
@@ -36,6 +36,7 @@ from runtime.ledger.signers import open_key
 from runtime.ledger.signing import sign_grant
 from runtime.policy.reactions import GOVERNOR
 from runtime.settings import Settings
+from runtime.witness.outsiders import Outsider, reported, start_handing
 
 POLL_SECONDS = 5.0
 """How long a long poll is held before it is answered with nothing new."""
@@ -94,6 +95,14 @@ class Governor:
         signer = Signer(key, settings.origin or origin_of(self._log))
         self._publisher = Publisher(self._log, signer, clock=lambda: datetime.now(UTC))
         self._publishing = PublisherThread(self._publisher)
+        self._handing = start_handing(
+            settings.witnesses,
+            settings.anchor,
+            timedelta(days=settings.anchor_days),
+            self._log.database,
+            self._proofs,
+        )
+        self._vkey = signer.verifier.vkey
 
     # --- writing -----------------------------------------------------------------------------------
 
@@ -197,6 +206,16 @@ class Governor:
                 public_key=self._key.public_key_text,
                 pid=os.getpid(),
             )
+
+    @ray.method
+    async def vkey(self) -> str:
+        """The public key and name under which checkpoints are signed, as C2SP writes them."""
+        return self._vkey
+
+    @ray.method
+    async def outsiders(self) -> list[Outsider]:
+        """Witnesses and anchor, and how far each has come."""
+        return [reported(handing) for handing in self._handing]
 
     @ray.method
     async def size(self) -> int:

@@ -14,6 +14,7 @@ from runtime.governance.writer import Answer, Receipt
 from runtime.ledger.proofs import InclusionProof, PublishedCheckpoint
 from runtime.local_cluster import join
 from runtime.settings import Settings
+from runtime.witness.outsiders import Outsider
 
 
 class Governed:
@@ -74,6 +75,13 @@ class Governed:
 
     def inclusion_proof(self, seq: int, size: int | None) -> InclusionProof:
         return self._ask(self._governor.inclusion_proof.remote, seq, size)
+
+    def vkey(self) -> str:
+        return self._ask(self._governor.vkey.remote)
+
+    def outsiders(self) -> list[Outsider]:
+        """Witnesses and anchor."""
+        return self._ask(self._governor.outsiders.remote)
 
     def specs(self) -> dict[str, Spec]:
         """Applied specs by name."""
