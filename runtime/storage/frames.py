@@ -15,7 +15,7 @@ was, as [place, index, value], place 0, 1, ... being an input column, -1 the out
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,6 +25,12 @@ import orjson
 from runtime.domain.decision import Decision, Outcomes, Variant
 from runtime.domain.errors import IntegrityError, RequestError
 
+CHUNK = 32
+"""Frames read at once: as many as have fewer lists among them than wake the garbage collector (700). Twice as fast
+as chunks of 100."""
+
+_DECISION_WIDTH = 18
+_VARIANTS = frozenset(variant.value for variant in Variant)
 _LAST = -1
 _NO_ODD: tuple[()] = ()
 _Odd = tuple[int, int, str]
@@ -65,6 +71,30 @@ class NumberedOutcomes:
     def records(self) -> int:
         """How many numbers they take."""
         return len(self.outcomes.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainDecisions:
+    """Decisions of one row each, numbered on from ``number``: a column of all of them for each field.
+
+    ``fields`` are decision_id, time, event_time, model, version, artifact, grant_id, variant, caller, trace_id and
+    latency_us; ``numbers``, ``texts`` and ``flags`` hold a tuple or list for each decision.
+    """
+
+    number: int
+    fields: tuple[Sequence[Any], ...]
+    numbers: list[list[float | None]]
+    texts: list[list[str | None]]
+    outputs: list[float]
+    flags: Sequence[Sequence[str]]
+
+    @property
+    def records(self) -> int:
+        """How many numbers they take."""
+        return len(self.outputs)
+
+
+Frames = NumberedDecision | NumberedOutcomes | PlainDecisions
 
 
 def encode_decision(number: int, decision: Decision) -> bytes:
@@ -110,6 +140,43 @@ def decode_frame(payload: bytes) -> NumberedDecision | NumberedOutcomes:
     except (ValueError, TypeError, LookupError) as error:
         raise FrameUnreadable(_start(payload), str(error)) from error
     raise FrameUnreadable(_start(payload), f"unknown kind {kind!r}")
+
+
+def decode_frames(payloads: Sequence[bytes]) -> Iterator[Frames]:
+    """All of them, in the order of their numbers. Raises ``FrameUnreadable``.
+
+    Decisions of one row, which nearly all are, come in columns, some three times faster than as objects.
+    """
+    for start in range(0, len(payloads), CHUNK):
+        chunk = payloads[start : start + CHUNK]
+        plain = _plain([payload for payload in chunk if payload.startswith(b'["d",')])
+        if plain is not None:
+            yield plain
+            chunk = [payload for payload in chunk if not payload.startswith(b'["d",')]
+        yield from map(decode_frame, chunk)
+
+
+def _plain(payloads: list[bytes]) -> PlainDecisions | None:
+    """The decisions in columns; None if one of them is in any way out of the ordinary."""
+    try:
+        rows = orjson.loads(b"[%s]" % b",".join(payloads))
+        if not rows or {*map(len, rows)} != {_DECISION_WIDTH}:
+            return None
+        _, numbers, ids, times, event_times, *fields, columns, texts, outputs, flags, odd = zip(*rows, strict=True)
+        ordinary = not any(odd) and all(len(each) == 1 for each in outputs) and _VARIANTS.issuperset(fields[4])
+        if not ordinary or numbers != (*range(numbers[0], numbers[0] + len(rows)),):
+            return None
+        moments = ([datetime.fromisoformat(each) for each in moment] for moment in (times, event_times))
+        return PlainDecisions(
+            number=numbers[0],
+            fields=(ids, *moments, *fields),
+            numbers=[[column[0] for column in each] for each in columns],
+            texts=[[column[0] for column in each] for each in texts],
+            outputs=[each[0] for each in outputs],
+            flags=flags,
+        )
+    except (ValueError, TypeError, LookupError):
+        return None
 
 
 def _decision_fields(number: int, d: Decision, odd: Sequence[_Odd]) -> tuple[object, ...]:

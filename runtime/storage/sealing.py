@@ -29,7 +29,7 @@ from runtime.domain import canonical
 from runtime.domain.entry import Draft
 from runtime.domain.events import RecordsDropped, RecordsLost, SegmentContent, SegmentSealed, event_from_document
 from runtime.domain.ids import derived_id
-from runtime.storage.frames import decode_frame
+from runtime.storage.frames import decode_frames
 from runtime.storage.objects import ObjectStore
 from runtime.storage.segments import gaps, lost_records, seal
 from runtime.storage.wal import SUFFIX, ClosedWal, Numbers, WalContent, boot_id
@@ -48,7 +48,7 @@ def seal_file(wal: ClosedWal, store: ObjectStore, principal: str) -> list[Draft]
     if sealed is not None:
         return sealed
     content = wal.read()
-    segments = seal(map(decode_frame, content.records), store, wal.replica, wal.epoch)
+    segments = seal(decode_frames(content.records), store, wal.replica, wal.epoch)
     events: list[Sealed] = [*segments, *losses_of(wal, content, segments), *_dropped(wal, content)]
     drafts = [Draft(event, principal, _event_id(event, wal.index)) for event in events]
     if drafts:
@@ -59,7 +59,7 @@ def seal_file(wal: ClosedWal, store: ObjectStore, principal: str) -> list[Draft]
 
 def finish_file(wal: ClosedWal) -> None:
     """Step 4, after the drafts were published. A damaged file is put aside instead."""
-    if wal.read().damage:
+    if wal.is_damaged:
         wal.keep_aside()
     else:
         wal.delete()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import accumulate, chain
 from typing import Any
 
 import numpy as np
@@ -27,11 +28,9 @@ from runtime.domain.errors import IntegrityError
 from runtime.domain.events import RecordsLost, SegmentContent, SegmentSealed
 from runtime.domain.ids import Digest
 from runtime.ledger import merkle
-from runtime.storage.frames import NumberedDecision, NumberedOutcomes
+from runtime.storage.frames import Frames, NumberedDecision, NumberedOutcomes, PlainDecisions
 from runtime.storage.leaves import record_leaves
 from runtime.storage.objects import ObjectStore
-
-Numbered = NumberedDecision | NumberedOutcomes
 
 _MOMENT = pa.timestamp("us", tz="UTC")
 
@@ -100,14 +99,14 @@ class RecordsOutOfOrder(IntegrityError):
         return f"replica {self.replica} epoch {self.epoch}: record {self.number} comes after {self.after}"
 
 
-def seal(frames: Iterable[Numbered], store: ObjectStore, replica: str, epoch: str) -> list[SegmentSealed]:
+def seal(frames: Iterable[Frames], store: ObjectStore, replica: str, epoch: str) -> list[SegmentSealed]:
     """Store the frames' records as segments, one for each run without holes: decisions first, then outcomes.
 
     Raises ``StoreUnavailable`` or ``RecordsOutOfOrder``; what was stored by then is found again by the next try.
     """
     runs: dict[SegmentContent, list[_Run]] = {content: [] for content in SegmentContent}
     for frame in frames:
-        is_decision = isinstance(frame, NumberedDecision)
+        is_decision = not isinstance(frame, NumberedOutcomes)
         own = runs[SegmentContent.DECISIONS if is_decision else SegmentContent.OUTCOMES]
         if own and frame.number < own[-1].following:
             raise RecordsOutOfOrder(replica, epoch, frame.number, own[-1].following - 1)
@@ -221,11 +220,13 @@ class _Run:
         self._columns: dict[str, list[Any]] = {name: [] for name in schema.names}
         self._offsets: dict[str, list[int]] = {f.name: [0] for f in schema if pa.types.is_list(f.type)}
 
-    def add(self, frame: Numbered) -> None:
+    def add(self, frame: Frames) -> None:
         rows = frame.records
         self._columns["number"] += range(frame.number, frame.number + rows)
         self.following = frame.number + rows
-        if isinstance(frame, NumberedDecision):
+        if isinstance(frame, PlainDecisions):
+            self._add_plain(frame, rows)
+        elif isinstance(frame, NumberedDecision):
             self._add_decision(frame.decision, rows)
         else:
             self._add_outcomes(frame.outcomes, rows)
@@ -233,6 +234,17 @@ class _Run:
     def table(self) -> pa.Table:
         # pyarrow keeps NaN as NaN and None as null, unless told that the values are from pandas.
         return pa.Table.from_arrays([self._array(field) for field in self._schema], schema=self._schema)
+
+    def _add_plain(self, plain: PlainDecisions, rows: int) -> None:
+        columns = self._columns
+        columns["row"] += [0] * rows
+        for name, values in zip(_OF_DECISION, plain.fields, strict=True):
+            columns[name] += values
+        columns["output"] += map(float, plain.outputs)
+        for name, lists in (("numbers", plain.numbers), ("texts", plain.texts), ("flags", plain.flags)):
+            columns[name] += chain.from_iterable(lists)
+            ends = accumulate(map(len, lists), initial=self._offsets[name].pop())
+            self._offsets[name] += ends
 
     def _add_decision(self, d: Decision, rows: int) -> None:
         columns = self._columns

@@ -84,10 +84,20 @@ class ClosedWal:
     end: Numbers | None
     """Where the writer's numbers stood, if this is known from elsewhere than the file's own end mark."""
     _descriptor: int = field(repr=False)
+    _damaged: bool | None = field(default=None, repr=False)
 
     def read(self) -> WalContent:
         """The file's frames (``read_frames``)."""
-        return read_frames(self.path)
+        content = read_frames(self.path)
+        self._damaged = bool(content.damage)
+        return content
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether some bytes of the file are no frames."""
+        if self._damaged is None:
+            self.read()
+        return bool(self._damaged)
 
     def delete(self) -> None:
         """Remove the file: its records are in the ledger's care now."""

@@ -14,6 +14,7 @@ from runtime.storage.frames import (
     NumberedDecision,
     NumberedOutcomes,
     decode_frame,
+    decode_frames,
     encode_decision,
     encode_outcomes,
 )
@@ -30,8 +31,8 @@ numbers = st.integers(1, 2**50)
 
 
 @st.composite
-def decisions(draw: st.DrawFn) -> Decision:
-    rows = draw(st.integers(1, 4))
+def decisions(draw: st.DrawFn, largest: int = 4) -> Decision:
+    rows = draw(st.integers(1, largest))
 
     def columns(value: st.SearchStrategy[object]) -> st.SearchStrategy[tuple[list[object], ...]]:
         return st.lists(st.lists(value, min_size=rows, max_size=rows), max_size=4).map(tuple)
@@ -89,6 +90,27 @@ def test_outcomes_come_back_from_their_frame(number: int, given_outcomes: Outcom
     assert frame.outcomes.time == given_outcomes.time
     assert alike(frame.outcomes.actuals, given_outcomes.actuals)
     assert frame.outcomes.rows == given_outcomes.rows
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(
+    some=st.lists(decisions() | decisions(largest=1), min_size=1, max_size=6),
+    truths=st.lists(outcomes(), max_size=3),
+    gap=st.integers(0, 3),
+)
+def test_frames_read_in_columns_seal_to_the_same_bytes_as_one_by_one(
+    tmp_path: Path, some: list[Decision], truths: list[Outcomes], gap: int
+) -> None:
+    store, payloads, number = ObjectStore.open(str(tmp_path)), [], 1
+    for at, decision in enumerate(some):
+        payloads.append(encode_decision(number, decision))
+        number += decision.rows + (gap if at == 2 else 0)
+    number = 1
+    for at, truth in enumerate(truths):
+        payloads.insert(2 * at + 1, encode_outcomes(number, truth))
+        number += len(truth.rows)
+    one_by_one = seal(map(decode_frame, payloads), store, "replica", "epoch")
+    assert seal(decode_frames(payloads), store, "replica", "epoch") == one_by_one
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -88,6 +88,15 @@ def test_a_misspelt_field_is_recognised() -> None:
     assert error_after("purpose:", "purpos:").endswith("did you mean 'purpose'? (and 1 more)")
 
 
+@pytest.mark.parametrize(
+    ("capture", "found"),
+    [("{policy: sampled}", "nothing"), ("{share: 0.1}", "0.1"), ("{policy: strict, share: 0.5}", "0.5")],
+)
+def test_a_share_belongs_to_a_sample_and_a_sample_has_one(capture: str, found: str) -> None:
+    error = error_of(FLEET + f"capture: {capture}\n")
+    assert f"capture.share: got {found}; expected the share to keep, such as 0.1, with policy sampled" in str(error)
+
+
 @pytest.mark.parametrize("value", ["daily", "-1d", "5 fortnights", "5"])
 def test_a_bad_duration_is_told_how_durations_are_written(value: str) -> None:
     error = error_after("every: 1d", f"every: '{value}'")

@@ -10,6 +10,7 @@ from runtime.domain.decision import Variant
 from runtime.domain.events import Stage
 from runtime.domain.ids import new_id
 from runtime.domain.routes import Route
+from runtime.domain.spec import Capture as Policy
 from runtime.serving import http
 from runtime.serving.http import Application, Service
 from runtime.serving.pool import Pool
@@ -89,6 +90,18 @@ def test_a_shadow_is_kept_beside_after_the_answer(client: Client, kept: Kept, sh
     pool.apply(routes(route(shop.servable(1, 10), shop.servable(2, 20), Stage.SHADOW)))
     assert client.infer().json()["outputs"][0]["data"] == [20.0]
     assert [(each.version, each.variant) for each in kept.decisions] == [(1, Variant.CHAMPION), (2, Variant.SHADOW)]
+
+
+@pytest.mark.parametrize("policy", [Policy(), Policy(policy="strict"), Policy(policy="sampled", share=0.5)])
+def test_decisions_and_outcomes_are_kept_as_the_models_policy_says(
+    client: Client, kept: Kept, shop: Shop, pool: Pool, policy: Policy
+) -> None:
+    changed = route(shop.servable(1, 10), shop.servable(2, 20), Stage.SHADOW).model_copy(update={"capture": policy})
+    pool.apply(routes(changed))
+    decision_id = client.infer().json()["parameters"]["decision_id"]
+    body = orjson.dumps({"outcomes": [{"decision_id": decision_id, "actual": 1.0}]})
+    assert client.send("POST", "/v2/models/m/outcomes", content=body).status_code == 200
+    assert kept.policies == [policy] * 3
 
 
 def test_many_rows_are_predicted_off_the_loop_with_the_same_answer(client: Client, kept: Kept) -> None:
