@@ -37,6 +37,7 @@ from runtime.ledger.database import Database
 from runtime.ledger.errors import EntryUnwritable, LedgerHeld, LedgerLocked
 from runtime.ledger.lease import LEASE
 from runtime.ledger.merkle import HASH_BYTES, Frontier, leaf_hash
+from runtime.ledger.past import published_frontier
 from runtime.ledger.schema import ENTRIES
 
 LOCK_TIMEOUT = timedelta(seconds=5)
@@ -238,6 +239,9 @@ class Log(LogReader):
 
     def _load(self) -> None:
         """Bring frontier and last time to what the table holds."""
+        if self._frontier.size == 0:
+            with self._database.reading() as connection:
+                self._frontier = published_frontier(connection)
         self._catch_up()
         last = select(ENTRIES.c.time).order_by(ENTRIES.c.seq.desc()).limit(1)
         with self._database.reading() as connection:

@@ -54,6 +54,15 @@ class Frontier:
         self._peaks: list[bytes] = []
         self._size = 0
 
+    @classmethod
+    def of(cls, size: int, peaks: Iterable[bytes]) -> Frontier:
+        """The frontier of a tree whose peaks are known. Raises ``ValueError`` on another number of them."""
+        frontier = cls()
+        frontier._peaks, frontier._size = list(peaks), size
+        if len(frontier._peaks) != size.bit_count():
+            raise ValueError(f"a tree of {size} leaves has {size.bit_count()} peaks, not {len(frontier._peaks)}")
+        return frontier
+
     @property
     def size(self) -> int:
         """The number of leaves."""
