@@ -28,7 +28,10 @@ def _utc(value: datetime) -> datetime:
 def rfc3339(value: datetime) -> str:
     """UTC with microseconds and ``Z``: always 27 characters, so text order is time order."""
     # orjson is some ten times faster than strftime, and a ledger's entry has several times in it.
-    text = orjson.dumps(value.astimezone(UTC), option=orjson.OPT_UTC_Z).decode()
+    utc = value.astimezone(UTC)
+    if type(utc) is not datetime:  # orjson takes no subclass, such as pandas' Timestamp
+        utc = datetime.combine(utc.date(), utc.timetz())
+    text = orjson.dumps(utc, option=orjson.OPT_UTC_Z).decode()
     return text[1:-1] if value.microsecond else f"{text[1:-2]}.000000Z"
 
 
