@@ -24,6 +24,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from runtime.domain import canonical
 from runtime.domain.spec import Spec
 from runtime.domain.state import BatchState, FindingState, FleetState, ModelState, VersionState
 
+_PARTED = methodcaller("split", b"\t", 1)
 _WRITTEN_APART = frozenset({"specs", "models", "skipped", "findings", "batches"})
 _REST: TypeAdapter[FleetState] = TypeAdapter(FleetState)
 _SKIPPED: TypeAdapter[list[tuple[str, tuple[str, ...], str]]] = TypeAdapter(list[tuple[str, tuple[str, ...], str]])
@@ -143,7 +145,7 @@ def state_of(chain: Iterable[bytes]) -> FleetState:
     """The state that these changes make, each a join of lines. Raises ``ValueError`` when they are no such thing."""
     lines: dict[bytes, bytes] = {}
     for part in chain:
-        lines.update(_parted(line) for line in part.split(b"\n"))
+        lines.update(map(_PARTED, part.split(b"\n")))  # of a line without a tab it is a ValueError
     kinds: dict[bytes, list[tuple[bytes, bytes]]] = {}
     for key, value in lines.items():
         kind, _, name = key.partition(b" ")
@@ -166,13 +168,6 @@ def _assembled(kinds: dict[bytes, list[tuple[bytes, bytes]]]) -> FleetState:
     for batch in _all(_BATCHES, kinds.get(b"batch", [])):
         state.batches[batch.batch] = batch
     return state
-
-
-def _parted(line: bytes) -> tuple[bytes, bytes]:
-    key, tab, value = line.partition(b"\t")
-    if not tab:
-        raise ValueError("a line of a snapshot has no tab")
-    return key, value
 
 
 def _key(kind: bytes, *name: str | int) -> bytes:
