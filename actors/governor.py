@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import ray
 
@@ -36,7 +37,9 @@ from runtime.ledger.signers import open_key
 from runtime.ledger.signing import sign_grant
 from runtime.policy.reactions import GOVERNOR
 from runtime.settings import Settings
-from runtime.witness.outsiders import Outsider, reported, start_handing
+
+if TYPE_CHECKING:  # every driver imports this module; what it needs for outsiders only the governor does
+    from runtime.witness.outsiders import Outsider
 
 POLL_SECONDS = 5.0
 """How long a long poll is held before it is answered with nothing new."""
@@ -95,6 +98,8 @@ class Governor:
         signer = Signer(key, settings.origin or origin_of(self._log))
         self._publisher = Publisher(self._log, signer, clock=lambda: datetime.now(UTC))
         self._publishing = PublisherThread(self._publisher)
+        from runtime.witness.outsiders import start_handing
+
         self._handing = start_handing(
             settings.witnesses,
             settings.anchor,
@@ -215,6 +220,8 @@ class Governor:
     @ray.method
     async def outsiders(self) -> list[Outsider]:
         """Witnesses and anchor, and how far each has come."""
+        from runtime.witness.outsiders import reported
+
         return [reported(handing) for handing in self._handing]
 
     @ray.method
