@@ -13,18 +13,17 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
 from jobs.arguments import moment
 from jobs.cli import output
+from jobs.cli.folded import FoldedState
 
 if TYPE_CHECKING:
     from jobs.cli.reading import Head, Reader
     from runtime.domain.entry import Entry
-    from runtime.domain.state import BatchState, FindingState, FleetState, ModelState, Totals
 
 _PAGE = 1_000
 
@@ -87,7 +86,7 @@ def _no_moment(reason: str) -> typer.BadParameter:
     return typer.BadParameter(reason, param_hint="--as-of")
 
 
-class PastReader:
+class PastReader(FoldedState):
     """A ``Reader`` of the first ``size`` entries; it folds them when state is asked for."""
 
     def __init__(self, reader: Reader, size: int) -> None:
@@ -103,34 +102,12 @@ class PastReader:
     def root(self, size: int) -> str:
         return self._reader.root(size)
 
-    def totals(self) -> Totals:
-        return self._state.totals
-
-    def models(self) -> list[ModelState]:
-        return sorted(self._state.models.values(), key=lambda model: model.name)
-
-    def model(self, name: str) -> ModelState:
-        return self._state.model(name)
-
-    def findings(self) -> list[FindingState]:
-        return list(self._state.findings.values())
-
-    def batch(self, batch: str) -> BatchState | None:
-        return self._state.batches.get(batch)
-
     def size(self) -> int:
         return self._size
 
     def entries(self, since: int, limit: int) -> list[Entry]:
         return self._reader.entries(since, min(limit, self._size - since)) if since < self._size else []
 
-    @cached_property
-    def _state(self) -> FleetState:
-        from runtime.domain.fold import fold
-
-        with output.working("folding the ledger"):
-            return fold(self._pages())
-
-    def _pages(self) -> Iterator[Entry]:
+    def _entries_to_fold(self) -> Iterator[Entry]:
         for since in range(0, self._size, _PAGE):
             yield from self.entries(since, _PAGE)

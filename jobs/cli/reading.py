@@ -9,15 +9,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from jobs.cli.failing import NotReachable
+from jobs.cli.folded import FoldedState
 from jobs.cli.past import AsOf, past_of
 
 if TYPE_CHECKING:
     from runtime.domain.entry import Entry
-    from runtime.domain.state import BatchState, FindingState, FleetState, ModelState, Totals
+    from runtime.domain.state import BatchState, FindingState, ModelState, Totals
     from runtime.ledger.proofs import InclusionProof, PublishedCheckpoint
     from runtime.settings import Settings
 
@@ -82,7 +82,7 @@ class Prover(Reader, Protocol):
         ...
 
 
-class LedgerReader:
+class LedgerReader(FoldedState):
     """Reads a ledger's database, without its governor; it folds the entries when state is asked for."""
 
     def __init__(self, url: str) -> None:
@@ -103,21 +103,6 @@ class LedgerReader:
         from runtime.ledger.past import root_at
 
         return root_at(self._log.database, size).hex()
-
-    def totals(self) -> Totals:
-        return self._state.totals
-
-    def models(self) -> list[ModelState]:
-        return sorted(self._state.models.values(), key=lambda model: model.name)
-
-    def model(self, name: str) -> ModelState:
-        return self._state.model(name)
-
-    def findings(self) -> list[FindingState]:
-        return list(self._state.findings.values())
-
-    def batch(self, batch: str) -> BatchState | None:
-        return self._state.batches.get(batch)
 
     def size(self) -> int:
         return self._log.size
@@ -151,13 +136,8 @@ class LedgerReader:
     def close(self) -> None:
         self._log.close()
 
-    @cached_property
-    def _state(self) -> FleetState:
-        from jobs.cli.output import working
-        from runtime.domain.fold import fold
-
-        with working("folding the ledger"):
-            return fold(self._log.entries())
+    def _entries_to_fold(self) -> Iterator[Entry]:
+        return self._log.entries()
 
 
 @contextmanager

@@ -1,0 +1,44 @@
+"""What a reading command may ask of state, where state is entries that are folded when it is first asked for."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from jobs.cli import output
+
+if TYPE_CHECKING:
+    from runtime.domain.entry import Entry
+    from runtime.domain.state import BatchState, FindingState, FleetState, ModelState, Totals
+
+
+class FoldedState(ABC):
+    """The part of ``reading.Reader`` that needs no more than entries."""
+
+    @abstractmethod
+    def _entries_to_fold(self) -> Iterable[Entry]:
+        """All entries of the state, from the first on."""
+
+    def totals(self) -> Totals:
+        return self._state.totals
+
+    def models(self) -> list[ModelState]:
+        return sorted(self._state.models.values(), key=lambda model: model.name)
+
+    def model(self, name: str) -> ModelState:
+        return self._state.model(name)
+
+    def findings(self) -> list[FindingState]:
+        return list(self._state.findings.values())
+
+    def batch(self, batch: str) -> BatchState | None:
+        return self._state.batches.get(batch)
+
+    @cached_property
+    def _state(self) -> FleetState:
+        from runtime.domain.fold import fold
+
+        with output.working("folding the ledger"):
+            return fold(self._entries_to_fold())
