@@ -15,6 +15,7 @@ from runtime.domain.events import TrainingFailed
 from runtime.domain.schema import Schema
 from runtime.domain.spec import Spec
 from runtime.flavors.threads import one_thread
+from runtime.pipeline.cores import cluster_cores
 from runtime.pipeline.plan import Plan
 from runtime.pipeline.prepare import Partition, PreparedDataset
 from runtime.pipeline.rows import Layout, Rows
@@ -74,7 +75,7 @@ def run_fleet(
     chunks = [_Chunk.load(part, dataset.layout, store) for part in [*_parts(chosen), *_parts(open_)]]
     if open_:
         searched = [chunk for chunk in chunks if chunk.models[0] not in given]
-        warm_up(min(_cores(), len(searched)), TUNE_ENV)
+        warm_up(min(cluster_cores(), len(searched)), TUNE_ENV)
         found = search(spec, dataset.schema, [Work(chunk.models, chunk.rows) for chunk in searched], on_progress)
         given |= found.best
         for model, reason in found.failed.items():
@@ -173,7 +174,7 @@ def _train_one(job: _Job, model: str, values: dict[str, str], window: Rows, cand
 
 def _parts(partitions: Sequence[Partition]) -> list[Sequence[Partition]]:
     """Chunks of about equal rows in total: big partitions first, each to the chunk that has the fewest."""
-    count = min(len(partitions), CHUNKS_A_CORE * _cores())
+    count = min(len(partitions), CHUNKS_A_CORE * cluster_cores())
     parts: list[list[Partition]] = [[] for _ in range(count)]
     sizes = [0] * count
     for partition in sorted(partitions, key=lambda each: (-each.rows, each.model)):
@@ -182,12 +183,6 @@ def _parts(partitions: Sequence[Partition]) -> list[Sequence[Partition]]:
         # A fit costs a fixed part beside its rows.
         sizes[smallest] += partition.rows + 500
     return list(parts)
-
-
-def _cores() -> int:
-    import ray
-
-    return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
 def _itself(trained: TrainedModel) -> TrainedModel:

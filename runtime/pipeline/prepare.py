@@ -30,6 +30,7 @@ from runtime.domain.ids import Digest
 from runtime.domain.schema import Schema
 from runtime.domain.spec import Spec
 from runtime.pipeline import checks
+from runtime.pipeline.cores import cluster_cores
 from runtime.pipeline.rows import Layout, Rows, content_digest, from_parquet, moment, to_parquet
 from runtime.storage.objects import ObjectStore
 
@@ -122,7 +123,7 @@ def prepare(
     needed = min_rows if min_rows is not None else (spec.for_each.min_rows if spec.for_each else 1)
     layout = checks.layout_of(spec, _arrow_schema(spec, frame))
     groups, positions, skipped = find_groups(spec, frame, needed, models)
-    blocks = _blocks(frame[list(layout.types)], groups, positions, _block_count())
+    blocks = _blocks(frame[list(layout.types)], groups, positions, 2 * cluster_cores())
     partitions = []
     for record in _process(blocks, groups, layout, _Window(since, as_of), store):
         group = groups[record["group"]]
@@ -236,12 +237,6 @@ def _check_name(model: str, values: dict[str, str], names: set[str]) -> None:
             raise DataError(model, f"partition column {column!r} is missing or empty")
     if model in names:
         raise DataError(model, f"another partition is named {model!r} already")
-
-
-def _block_count() -> int:
-    import ray
-
-    return 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
 def _blocks(frame: pd.DataFrame, groups: list[_Group], positions: list[Any], count: int) -> list[pa.Table]:

@@ -20,6 +20,7 @@ from runtime.domain.schema import Schema
 from runtime.domain.spec import Spec
 from runtime.domain.terms import Distribution, SearchTerm
 from runtime.flavors.estimators import check_weights, make_estimator
+from runtime.pipeline.cores import cluster_cores
 from runtime.pipeline.train import Candidate
 from runtime.pipeline.trial import Score, Work, plain, trial
 
@@ -76,14 +77,13 @@ def _trials(
     spec: Spec, schema: Schema, works: Sequence[Work], on_progress: Progress | None
 ) -> list[tuple[dict[str, Any], dict[str, Score | str]]]:
     """Every sample in Tune's order with what it scored."""
-    import ray
     from ray import tune
     from ray.tune.search.basic_variant import BasicVariantGenerator
 
     from runtime.pipeline.reports import TrialReports
 
-    cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
-    concurrent = math.ceil(cores / len(works))  # one trial at a time keeps all cores busy, if the fleet is large enough
+    # One trial at a time keeps all cores busy, if the fleet is large enough.
+    concurrent = math.ceil(cluster_cores() / len(works))
     trainable = tune.with_parameters(trial, spec=spec, schema=schema, works=list(works))
     reports = TrialReports(on_progress, spec.train.trials)
     with tempfile.TemporaryDirectory(prefix="fleetward-tune-") as folder, _quiet():
