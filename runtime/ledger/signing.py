@@ -35,6 +35,7 @@ from runtime.domain.base import rfc3339
 from runtime.domain.errors import GrantInvalid
 from runtime.domain.grant import Grant, SignedGrant
 from runtime.ledger.errors import KeyUnusable
+from runtime.ledger.folders import sync_folder
 from runtime.ledger.signers import Key
 
 PUBLIC_PREFIX = "ed25519:"
@@ -208,8 +209,4 @@ def _create(path: Path) -> None:
             return
     finally:
         draft.unlink()
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)

@@ -38,6 +38,7 @@ from sqlalchemy.pool import QueuePool
 from runtime.domain.errors import LedgerCorrupt
 from runtime.ledger import lease, migrations
 from runtime.ledger.errors import LedgerFull, LedgerHeld, LedgerLocked, LedgerUnavailable
+from runtime.ledger.folders import sync_folder
 
 JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
 
@@ -76,7 +77,7 @@ class Sqlite:
             migrations.upgrade(connection, self.url)
             epoch = lease.next_epoch(connection)
             lease.take(connection, epoch, lease.UNTIL_ITS_PROCESS_ENDS)
-        _sync_folder(self._path.parent)
+        sync_folder(self._path.parent)
         return epoch
 
     @contextlib.contextmanager
@@ -185,12 +186,3 @@ def _writable(connection: sqlite3.Connection, record: object) -> None:
 
 def _begin(connection: Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new file's name durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

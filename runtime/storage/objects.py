@@ -24,6 +24,7 @@ from urllib.parse import unquote, urlsplit
 
 from runtime.domain.errors import DigestMismatch, FleetwardError, RequestError, SettingsError
 from runtime.domain.ids import DIGEST_PATTERN, Digest, digest_of
+from runtime.ledger.folders import sync_folder
 
 _DIGEST = re.compile(DIGEST_PATTERN)
 _CHUNK_BYTES = 1 << 20
@@ -260,12 +261,3 @@ def _s3(url: str) -> tuple[Any, str]:
 
     filesystem, path = fs.FileSystem.from_uri(url)
     return filesystem, path
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable (a rename is not, until its folder is synced)."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

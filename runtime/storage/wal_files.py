@@ -21,7 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from runtime.storage.objects import sync_folder
+from runtime.ledger.folders import sync_folder
 from runtime.storage.wal_format import (
     Numbers,
     WalContent,

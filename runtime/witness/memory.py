@@ -30,6 +30,7 @@ from pathlib import Path
 
 from runtime.ledger.checkpoint import Checkpoint
 from runtime.ledger.errors import NoteMalformed
+from runtime.ledger.folders import sync_folder
 from runtime.ledger.note import read_note
 from runtime.witness.errors import MemoryDamaged, MemoryHeld, MemoryLost, MemoryUnusable
 
@@ -168,11 +169,7 @@ def _replace(place: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(place)
-    folder = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(place.parent)
 
 
 @contextlib.contextmanager
