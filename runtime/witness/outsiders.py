@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from runtime.domain.base import Document
 from runtime.domain.errors import SettingsError
@@ -74,11 +75,5 @@ def _anchor(place: str, keep: timedelta, proofs: Proofs) -> Handing:
 
 def _putting(place: str, keep: timedelta) -> Callable[[bytes], str]:
     """Connects at the first note: a store that is away must not keep the governor from starting."""
-    connected: list[Anchor] = []
-
-    def put(note: bytes) -> str:
-        if not connected:
-            connected.append(Anchor.connect(place))
-        return connected[0].put(note, datetime.now(UTC) + keep)
-
-    return put
+    connected = cache(Anchor.connect)
+    return lambda note: connected(place).put(note, datetime.now(UTC) + keep)
