@@ -26,6 +26,8 @@ from runtime.domain.schema import Field, FieldKind, Schema
 from runtime.domain.spec import Spec
 from runtime.domain.verdict import Action, Verdict
 from runtime.ledger.merkle import leaf_hash
+from tests.unit.domain.lives import DOCUMENT as FLIGHTS
+from tests.unit.domain.lives import STEPS
 
 NAME = "model-000000"
 """Stands for every model's name, which is as long."""
@@ -36,26 +38,7 @@ _ID = "event-000000000"
 DAYS = 29
 VERSION_EVERY = 9
 FEATURES = ("hour", "dest", "temp", "dewp", "humid", "wind_dir", "pressure", "prediction")
-STEPS = (
-    e.Step(stage=e.Stage.SHADOW, share=0.0, decisions=30),
-    e.Step(stage=e.Stage.CANARY, share=0.1, decisions=10),
-    e.Step(stage=e.Stage.FULL, share=1.0, decisions=0),
-)
-DOCUMENT = {
-    "kind": "fleet",
-    "name": "model-{number}",
-    "for_each": {"by": ["number"]},
-    "owner": {"team": "network-planning", "contact": "planning@example.com"},
-    "purpose": "minutes in the air",
-    "risk_tier": "low",
-    "task": "regression",
-    "data": {"source": "data:load", "time": "scheduled", "target": "air_time", "features": ["hour", "dest"]},
-    "train": {"estimator": "HistGradientBoostingRegressor", "search": {"learning_rate": "loguniform(0.02, 0.3)"}},
-    "gates": [{"metric": "mae", "max": 30}],
-    "rollout": [{"shadow": 30}, {"canary": "10%", "for": 10}, {"full": True}],
-    "guardrail": {"worse_by": 0.1},
-    "approval": {"automatic_if": ["all_gates_pass", {"risk_tier": "low"}], "valid_for": "90d"},
-}
+DOCUMENT = FLIGHTS | {"name": "model-{number}", "for_each": {"by": ["number"]}}
 SCHEMA = Schema(
     inputs=tuple(Field(name=name, kind=FieldKind.NUMBER) for name in FEATURES),
     outputs=(Field(name="air_time", kind=FieldKind.NUMBER),),

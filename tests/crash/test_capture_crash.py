@@ -27,7 +27,7 @@ from runtime.serving.capture import Capture, is_kept
 from runtime.storage import sealing
 from runtime.storage.objects import ObjectStore
 from runtime.storage.segments import check_segment, read_segment
-from tests.crash.disk import compiled, traced
+from tests.crash.disk import traced
 from tests.unit.storage.records import Ledger, a_decision
 
 KILLS_OF_EACH_POLICY = 15
@@ -146,13 +146,6 @@ def test_kill_9_loses_no_acknowledged_record_and_doubles_none(
 
 
 # --- power loss ------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("cc") is None:
-        pytest.skip("no C compiler to build the tracing library with")
-    return compiled(tmp_path_factory.mktemp("shim"))
 
 
 @pytest.mark.parametrize("form", ["all of it", "some of it"])

@@ -15,7 +15,7 @@ import pytest
 
 from runtime.ledger.log import Log
 from runtime.ledger.verify import verify_log
-from tests.crash.disk import Trace, compiled, traced
+from tests.crash.disk import Trace, traced
 
 MOMENTS = 24
 
@@ -47,13 +47,6 @@ if synchronous != "FULL":
 asyncio.run(main(log, 4, 900))
 os._exit(0)
 """
-
-
-@pytest.fixture(scope="module")
-def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("cc") is None:
-        pytest.skip("no C compiler to build the tracing library with")
-    return compiled(tmp_path_factory.mktemp("shim"))
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,13 @@ order is a unit test (tests/unit/witness/test_memory.py).
 from __future__ import annotations
 
 import random
-import shutil
 from pathlib import Path
 
 import pytest
 
 from runtime.witness.errors import MemoryDamaged
 from runtime.witness.memory import Memory
-from tests.crash.disk import Trace, compiled, traced
+from tests.crash.disk import Trace, traced
 
 MOMENTS = 80
 COSIGNED = 40
@@ -37,13 +36,6 @@ for size in range(1, last + 1):
     os.write(1, f"{size}\\n".encode())
 os._exit(0)
 """
-
-
-@pytest.fixture(scope="module")
-def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("cc") is None:
-        pytest.skip("no C compiler to build the tracing library with")
-    return compiled(tmp_path_factory.mktemp("shim"))
 
 
 def run(folder: Path, shim: Path, *, synced: str) -> Trace:

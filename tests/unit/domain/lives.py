@@ -242,3 +242,16 @@ def servable(version: int = 1) -> tuple[e.Event, ...]:
 def champion(version: int = 1) -> tuple[e.Event, ...]:
     """What happens until a version is the champion, without steps in between."""
     return *servable(version), started(version, FULL), promoted(version)
+
+
+def prepared() -> e.DatasetPrepared:
+    """The dataset that ``registered`` was trained on."""
+    return e.DatasetPrepared(
+        spec="flights",
+        digest=registered().dataset,
+        rows=400,
+        partitions=1,
+        columns=("hour",),
+        first_time=MONDAY,
+        last_time=MONDAY,
+    )

@@ -23,7 +23,7 @@ from runtime.proof.checkpoints import Keys
 from runtime.storage.frames import NumberedDecision
 from runtime.storage.objects import ObjectStore
 from runtime.storage.segments import seal
-from tests.unit.domain.lives import MODEL, MONDAY, a_report, a_spec, registered
+from tests.unit.domain.lives import MODEL, MONDAY, a_report, a_spec, prepared, registered
 
 ORIGIN = "example.org/ledger"
 
@@ -59,16 +59,7 @@ class Installation:
         self.record("user:dora", e.ModelDeclared(model=MODEL, spec="flights", partition={"carrier": "UA"}))
 
     def prepare(self) -> None:
-        prepared = e.DatasetPrepared(
-            spec="flights",
-            digest=registered().dataset,
-            rows=400,
-            partitions=1,
-            columns=("hour",),
-            first_time=MONDAY,
-            last_time=MONDAY,
-        )
-        self.record("user:dora", prepared)
+        self.record("user:dora", prepared())
 
     def make(self, version: int = 1) -> None:
         report = e.VersionEvaluated(model=MODEL, version=version, report=a_report())

@@ -33,6 +33,7 @@ from tests.unit.domain.lives import (
     declared,
     evaluated,
     granted,
+    prepared,
     registered,
 )
 
@@ -173,15 +174,7 @@ def automatic() -> Case:
         {
             "governor": e.GovernorStarted(epoch=1, key_id=key(1).key_id, public_key=key(1).public_key_text),
             "spec": applied(SPEC),
-            "dataset": e.DatasetPrepared(
-                spec="flights",
-                digest=registered().dataset,
-                rows=400,
-                partitions=1,
-                columns=("hour",),
-                first_time=MONDAY,
-                last_time=MONDAY,
-            ),
+            "dataset": prepared(),
             "declaration": declared(),
             "registration": registered(),
             "evaluation": evaluated(),

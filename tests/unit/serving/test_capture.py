@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,7 @@ from runtime.domain.ids import derived_id
 from runtime.domain.spec import Capture as Policy
 from runtime.serving.capture import Capture, FlushFailed, is_kept
 from runtime.storage.objects import ObjectStore
-from tests.unit.storage.records import Ledger, a_decision, an_outcome
+from tests.unit.storage.records import Ledger, a_decision, an_outcome, files_no_larger_than
 
 STRICT, SAMPLED = Policy(policy="strict"), Policy(policy="sampled", share=0.25)
 
@@ -38,17 +36,6 @@ def capture(tmp_path: Path, store: ObjectStore, ledger: Ledger) -> Iterator[Capt
     capture = Capture("replica", tmp_path / "wal", store, ledger.publish, principal="p")
     yield capture
     capture.close()
-
-
-@contextmanager
-def files_no_larger_than(size_bytes: int) -> Iterator[None]:
-    """The kernel refuses to let any file of this process grow beyond."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def dropped(ledger: Ledger) -> dict[tuple[SegmentContent, str], int]:

@@ -1,6 +1,9 @@
 """What the tests of storage and capture are made of: decisions, outcomes, and a ledger of one table."""
 
+import resource
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -93,3 +96,14 @@ class Ledger:
 
 def root_of(leaves: list[bytes]) -> str:
     return merkle.root(map(merkle.leaf_hash, leaves)).hex()
+
+
+@contextmanager
+def files_no_larger_than(size_bytes: int) -> Iterator[None]:
+    """The kernel's own refusal: no file of this process may grow beyond the size, and a write stops there."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

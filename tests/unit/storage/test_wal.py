@@ -1,9 +1,7 @@
 import errno
 import os
-import resource
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,7 +19,7 @@ from runtime.storage.wal import (
     orphans,
     read_frames,
 )
-from tests.unit.storage.records import a_decision, an_outcome
+from tests.unit.storage.records import a_decision, an_outcome, files_no_larger_than
 
 
 @pytest.fixture
@@ -30,17 +28,6 @@ def writer(tmp_path: Path) -> Iterator[WalWriter]:
     yield writer
     if closed := writer.close():
         closed.release()
-
-
-@contextmanager
-def disk_that_holds(size_bytes: int) -> Iterator[None]:
-    """The kernel's own refusal: no file of this process may grow beyond the size, and a write stops there."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def rotated(writer: WalWriter) -> ClosedWal:
@@ -151,7 +138,7 @@ def test_the_layout_of_another_release_is_refused(tmp_path: Path) -> None:
 
 def test_an_append_that_fits_only_in_part_takes_no_number_and_leaves_no_torn_frame(writer: WalWriter) -> None:
     writer.append_decision(a_decision(0))
-    with disk_that_holds(writer.size_bytes + 100), pytest.raises(OSError, match="only 100 of"):
+    with files_no_larger_than(writer.size_bytes + 100), pytest.raises(OSError, match="only 100 of"):
         writer.append_decision(a_decision(1))
     writer.append_decision(a_decision(2))
     assert first_numbers(writer.path) == [1, 2]
@@ -160,7 +147,7 @@ def test_an_append_that_fits_only_in_part_takes_no_number_and_leaves_no_torn_fra
 
 def test_a_full_disk_closes_the_file_all_the_same_and_space_opens_a_new_one(writer: WalWriter) -> None:
     writer.append_decision(a_decision(0))
-    with disk_that_holds(1):  # not even a header
+    with files_no_larger_than(1):  # not even a header
         closed = rotated(writer)
         assert not writer.is_open
         with pytest.raises(OSError, match="waits for its rotation"):
