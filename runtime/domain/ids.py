@@ -8,7 +8,7 @@ import uuid
 from typing import Annotated
 
 import uuid_utils
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
@@ -18,6 +18,9 @@ Digest = Annotated[str, StringConstraints(pattern=DIGEST_PATTERN)]
 
 ModelName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """Letters, digits, ``.``, ``_`` and ``-``; no ``/``, since Triton's client does not escape it in a path."""
+
+VersionNumber = Annotated[int, Field(ge=1)]
+"""Versions of a model are numbered from 1; numbers only grow."""
 
 # One fixed namespace, so that the same parts give the same id on every machine and after every restart.
 _NAMESPACE = uuid.UUID("6f1f1a52-3c0b-5d9e-9a53-0f6e2b1c7d44")

@@ -1,6 +1,6 @@
 """What the ledger's entries fold into: specs, models, versions, rollouts, findings, batches.
 
-Records are frozen and replaced; the fold (``fold.py``) owns the dictionaries of ``FleetState`` and is the
+Records are frozen and replaced; the fold (``fold/``) owns the dictionaries of ``FleetState`` and is the
 only one that changes them.
 """
 

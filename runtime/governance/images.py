@@ -190,7 +190,7 @@ def _all(adapter: TypeAdapter[list[Any]], named: list[tuple[bytes, bytes]]) -> l
 def _format() -> str:
     digest = hashlib.sha256(f"pydantic {pydantic.VERSION}\n".encode())
     folders = [Path(folder) for folder in runtime.domain.__path__]
-    for path in (Path(__file__), *sorted(path for folder in folders for path in folder.glob("*.py"))):
+    for path in (Path(__file__), *sorted(path for folder in folders for path in folder.rglob("*.py"))):
         digest.update(f"{path.name}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 

@@ -1,0 +1,144 @@
+"""Every ledger entry type. State is a fold of these and nothing else changes a model.
+
+An event's data are facts, complete enough to explain the change from the entry alone. ``as_of`` is a
+moment in the data's own time (a replayed year, say); the entry itself carries the wall-clock time.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
+
+from runtime.domain.events.approvals import ApprovalGiven, ApprovalRequested, GrantIssued, GrantRevoked, VersionApproved
+from runtime.domain.events.control import CommandRefused, GovernorStarted
+from runtime.domain.events.models import (
+    ModelDeclared,
+    ModelResumed,
+    ModelRetired,
+    ModelSuspended,
+    PartitionSkipped,
+    SpecApplied,
+)
+from runtime.domain.events.monitoring import (
+    FindingKind,
+    FindingOpened,
+    RetrainingFinished,
+    RetrainingStarted,
+    TicksClosed,
+    VerdictReached,
+    WatermarkAdvanced,
+)
+from runtime.domain.events.records import LoadRefused, RecordsDropped, RecordsLost, SegmentContent, SegmentSealed
+from runtime.domain.events.rollouts import (
+    RolledBack,
+    RolloutAborted,
+    RolloutAdvanced,
+    RolloutMeasured,
+    RolloutStarted,
+    Stage,
+    Step,
+    VersionPromoted,
+)
+from runtime.domain.events.versions import (
+    DatasetPrepared,
+    TrainingFailed,
+    VersionEvaluated,
+    VersionRefused,
+    VersionRegistered,
+)
+from runtime.domain.ids import VersionNumber
+from runtime.domain.keeping import BodiesDeleted, LegalHoldPlaced, LegalHoldReleased
+
+__all__ = [
+    "ApprovalGiven",
+    "ApprovalRequested",
+    "CommandRefused",
+    "DatasetPrepared",
+    "Event",
+    "FindingKind",
+    "FindingOpened",
+    "GovernorStarted",
+    "GrantIssued",
+    "GrantRevoked",
+    "LoadRefused",
+    "ModelDeclared",
+    "ModelResumed",
+    "ModelRetired",
+    "ModelSuspended",
+    "PartitionSkipped",
+    "RecordsDropped",
+    "RecordsLost",
+    "RetrainingFinished",
+    "RetrainingStarted",
+    "RolledBack",
+    "RolloutAborted",
+    "RolloutAdvanced",
+    "RolloutMeasured",
+    "RolloutStarted",
+    "SegmentContent",
+    "SegmentSealed",
+    "SpecApplied",
+    "Stage",
+    "Step",
+    "TicksClosed",
+    "TrainingFailed",
+    "VerdictReached",
+    "VersionApproved",
+    "VersionEvaluated",
+    "VersionNumber",
+    "VersionPromoted",
+    "VersionRefused",
+    "VersionRegistered",
+    "WatermarkAdvanced",
+    "event_from_document",
+]
+
+Event = Annotated[
+    SpecApplied
+    | ModelDeclared
+    | PartitionSkipped
+    | ModelSuspended
+    | ModelResumed
+    | ModelRetired
+    | DatasetPrepared
+    | TrainingFailed
+    | VersionRegistered
+    | VersionEvaluated
+    | VersionRefused
+    | ApprovalRequested
+    | ApprovalGiven
+    | VersionApproved
+    | GrantIssued
+    | GrantRevoked
+    | RolloutStarted
+    | RolloutMeasured
+    | RolloutAdvanced
+    | RolloutAborted
+    | VersionPromoted
+    | RolledBack
+    | WatermarkAdvanced
+    | TicksClosed
+    | FindingOpened
+    | VerdictReached
+    | RetrainingStarted
+    | RetrainingFinished
+    | SegmentSealed
+    | RecordsLost
+    | RecordsDropped
+    | LoadRefused
+    | LegalHoldPlaced
+    | LegalHoldReleased
+    | BodiesDeleted
+    | GovernorStarted
+    | CommandRefused,
+    Field(discriminator="kind"),
+]
+"""Any ledger event; ``kind`` tells which."""
+
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def event_from_document(document: dict[str, Any]) -> Event:
+    """The event a JSON document describes. Raises ``pydantic.ValidationError`` naming what is wrong."""
+    return _ADAPTER.validate_python(document)

@@ -1,0 +1,85 @@
+"""Entries about what was watched, found and decided, and about retraining."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from runtime.domain.base import Document, Moment
+from runtime.domain.ids import Digest, ModelName, VersionNumber
+from runtime.domain.reports import FeatureStatistic, WindowPerformance
+from runtime.domain.verdict import Verdict
+
+
+class FindingKind(StrEnum):
+    """What a finding says has changed."""
+
+    DATA_DRIFT = "data_drift"
+    PERFORMANCE = "performance"
+
+
+class WatermarkAdvanced(Document):
+    """All traffic before ``until`` (data time) has been handed in: ticks up to it may be closed."""
+
+    kind: Literal["watermark_advanced"] = "watermark_advanced"
+    until: Moment
+
+
+class TicksClosed(Document):
+    """The monitor closed every tick up to ``until``; findings of them stand before this entry."""
+
+    kind: Literal["ticks_closed"] = "ticks_closed"
+    until: Moment
+    ticks: int
+    decisions: int
+    outcomes: int
+
+
+class FindingOpened(Document):
+    """An alarm with its evidence. ``log_evidence`` and ``log_threshold`` are natural logarithms."""
+
+    kind: Literal["finding_opened"] = "finding_opened"
+    finding: str
+    model: ModelName
+    version: VersionNumber
+    about: FindingKind
+    as_of: Moment
+    since: Moment
+    log_evidence: float
+    log_threshold: float
+    features: tuple[FeatureStatistic, ...]
+    recent: WindowPerformance | None = None
+    baseline: WindowPerformance | None = None
+
+
+class VerdictReached(Document):
+    """The policy's answer to a finding."""
+
+    kind: Literal["verdict_reached"] = "verdict_reached"
+    finding: str
+    model: ModelName
+    verdict: Verdict
+    policy: Digest
+    as_of: Moment
+
+
+class RetrainingStarted(Document):
+    """The operator submitted one job for all models due at this moment."""
+
+    kind: Literal["retraining_started"] = "retraining_started"
+    batch: str
+    spec: str
+    models: tuple[ModelName, ...] = Field(min_length=1)
+    as_of: Moment
+    reason: str
+
+
+class RetrainingFinished(Document):
+    """The batch ended: succeeded, or failed with a reason."""
+
+    kind: Literal["retraining_finished"] = "retraining_finished"
+    batch: str
+    succeeded: bool
+    reason: str

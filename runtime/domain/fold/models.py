@@ -1,0 +1,70 @@
+"""What entries about specs and whole models change."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from runtime.domain import canonical
+from runtime.domain import events as e
+from runtime.domain.entry import Entry
+from runtime.domain.errors import Refused
+from runtime.domain.fold.moves import change, live, update
+from runtime.domain.ids import digest_of
+from runtime.domain.lifecycle import Move, Status, after
+from runtime.domain.records import replace
+from runtime.domain.spec import Spec
+from runtime.domain.state import FleetState, ModelState
+
+
+@change.register
+def _(event: e.SpecApplied, state: FleetState, entry: Entry) -> None:
+    try:
+        spec = Spec.model_validate(event.spec)
+    except ValidationError as error:
+        raise Refused(f"spec {event.name}", f"it is not a valid spec: {error.errors()[0]['msg']}") from error
+    # Of the document as it was written: read by a later release, a spec has new fields at their defaults.
+    found = digest_of(canonical.encode(event.spec))
+    if found != event.digest:
+        raise Refused(f"spec {event.name}", f"its content hashes to {found}, not to {event.digest}")
+    state.specs[event.name] = spec
+
+
+@change.register
+def _(event: e.ModelDeclared, state: FleetState, entry: Entry) -> None:
+    state.spec(event.spec)
+    known = state.models.get(event.model)
+    if known is not None and (known.spec, known.partition) != (event.spec, event.partition):
+        raise Refused(f"model {event.model}", f"it is declared already by spec {known.spec} for {known.partition}")
+    if known is None:
+        state.models[event.model] = ModelState(event.model, event.spec, dict(event.partition), entry.seq)
+    state.skipped.pop((event.spec, tuple(event.partition.values())), None)
+
+
+@change.register
+def _(event: e.PartitionSkipped, state: FleetState, entry: Entry) -> None:
+    state.skipped[event.spec, tuple(event.partition.values())] = event.reason
+
+
+@change.register
+def _(event: e.ModelSuspended, state: FleetState, entry: Entry) -> None:
+    live(state, event.model)
+    update(state, event.model, entry, suspended=True)
+
+
+@change.register
+def _(event: e.ModelResumed, state: FleetState, entry: Entry) -> None:
+    if not live(state, event.model).suspended:
+        raise Refused(f"resume {event.model}", "it is not suspended")
+    update(state, event.model, entry, suspended=False)
+
+
+@change.register
+def _(event: e.ModelRetired, state: FleetState, entry: Entry) -> None:
+    model = live(state, event.model)
+    versions = {
+        number: version
+        if version.status in (Status.REFUSED, Status.ROLLED_BACK, Status.RETIRED)
+        else replace(version, status=after(model.name, number, version.status, Move.RETIRE))
+        for number, version in model.versions.items()
+    }
+    update(state, event.model, entry, versions=versions, champion=None, rollout=None, due=None, retired=True)

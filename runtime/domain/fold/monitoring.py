@@ -1,0 +1,74 @@
+"""What entries about findings, verdicts and retraining change."""
+
+from __future__ import annotations
+
+from runtime.domain import events as e
+from runtime.domain.entry import Entry
+from runtime.domain.errors import Refused
+from runtime.domain.fold.moves import change, update
+from runtime.domain.records import replace
+from runtime.domain.state import BatchState, FindingState, FleetState
+
+
+@change.register
+def _(event: e.WatermarkAdvanced, state: FleetState, entry: Entry) -> None:
+    if event.until < state.watermark:
+        raise Refused(f"watermark {event.until.isoformat()}", f"it stands at {state.watermark.isoformat()} already")
+    state.watermark = event.until
+
+
+@change.register
+def _(event: e.TicksClosed, state: FleetState, entry: Entry) -> None:
+    state.ticks_until = max(state.ticks_until, event.until)
+
+
+@change.register
+def _(event: e.FindingOpened, state: FleetState, entry: Entry) -> None:
+    model = state.model(event.model)
+    update(state, event.model, entry, findings=model.findings + 1)
+    state.findings[event.finding] = FindingState(event, entry.seq)
+
+
+@change.register
+def _(event: e.VerdictReached, state: FleetState, entry: Entry) -> None:
+    model = state.model(event.model)
+    finding = state.findings.get(event.finding)
+    if finding is None or finding.verdict is not None:
+        raise Refused(f"verdict on {event.finding}", "no such finding is open")
+    state.findings[event.finding] = replace(finding, verdict=event.verdict)
+    if event.verdict.action == "retrain":
+        update(state, event.model, entry, due=event.finding, due_since=event.as_of)
+    else:
+        update(state, model.name, entry)
+
+
+@change.register
+def _(event: e.RetrainingStarted, state: FleetState, entry: Entry) -> None:
+    state.spec(event.spec)
+    for name in event.models:
+        if state.model(name).batch is not None:
+            raise Refused(f"retraining {event.batch}", f"{name} is in batch {state.model(name).batch}")
+    for name in event.models:
+        count = state.model(name).retrainings + 1
+        update(state, name, entry, due=None, due_since=None, batch=event.batch, retrainings=count)
+    state.batches[event.batch] = BatchState(event.batch, event.spec, event.models, event.as_of, entry.seq)
+
+
+@change.register
+def _(event: e.RetrainingFinished, state: FleetState, entry: Entry) -> None:
+    batch = state.batches.get(event.batch)
+    if batch is None or batch.finished:
+        raise Refused(f"finish of retraining {event.batch}", "no such batch is running")
+    for name in batch.models:
+        if not state.model(name).retired:
+            update(state, name, entry, batch=None)
+    finished = replace(batch, finished=True, succeeded=event.succeeded, reason=event.reason)
+    state.batches[event.batch] = finished
+
+
+@change.register
+def _(event: e.TrainingFailed, state: FleetState, entry: Entry) -> None:
+    model = state.models.get(event.model)
+    if model is not None and not model.retired and model.batch == event.batch:
+        until = state.batches[event.batch].as_of + state.snooze_of(model)
+        update(state, event.model, entry, snoozed_until=max(model.snoozed_until, until))

@@ -1,0 +1,86 @@
+"""What entries about versions, approvals and grants change."""
+
+from __future__ import annotations
+
+from runtime.domain import events as e
+from runtime.domain.entry import Entry
+from runtime.domain.errors import Refused
+from runtime.domain.fold.moves import change, live, moved, update
+from runtime.domain.lifecycle import Move, Status
+from runtime.domain.records import replace
+from runtime.domain.state import FleetState, VersionState
+
+
+@change.register
+def _(event: e.VersionRegistered, state: FleetState, entry: Entry) -> None:
+    model = live(state, event.model)
+    if event.version != model.next_version:
+        raise Refused(
+            f"register {event.model} version {event.version}", f"the next version number is {model.next_version}"
+        )
+    version = VersionState(event.version, Status.REGISTERED, event, entry.principal, entry.time)
+    update(state, event.model, entry, versions=model.versions | {event.version: version})
+
+
+@change.register
+def _(event: e.VersionEvaluated, state: FleetState, entry: Entry) -> None:
+    model = live(state, event.model)
+    versions = moved(model, event.version, Move.EVALUATE, report=event.report)
+    update(state, event.model, entry, versions=versions)
+
+
+@change.register
+def _(event: e.VersionRefused, state: FleetState, entry: Entry) -> None:
+    model = live(state, event.model)
+    versions = moved(model, event.version, Move.REFUSE, reason=event.reason)
+    snoozed = versions[event.version].registered.as_of + state.snooze_of(model)
+    # An approved version may be at the full step of its rollout, just before it is promoted.
+    rollout = None if model.rollout is None or model.rollout.version == event.version else model.rollout
+    until = max(model.snoozed_until, snoozed)
+    update(state, event.model, entry, versions=versions, rollout=rollout, snoozed_until=until)
+
+
+@change.register
+def _(event: e.ApprovalRequested, state: FleetState, entry: Entry) -> None:
+    model = live(state, event.model)
+    versions = moved(model, event.version, Move.REQUEST_APPROVAL, reason=event.reason, needed=event.approvers)
+    update(state, event.model, entry, versions=versions)
+
+
+@change.register
+def _(event: e.ApprovalGiven, state: FleetState, entry: Entry) -> None:
+    model = live(state, event.model)
+    version = model.version(event.version)
+    if version.status is not Status.AWAITING_APPROVAL:
+        raise Refused(f"approve {event.model} version {event.version}", f"it is {version.status.value}")
+    if entry.principal in version.approvers:
+        raise Refused(f"approve {event.model} version {event.version}", f"{entry.principal} approved it already")
+    approved = replace(version, approvers=(*version.approvers, entry.principal))
+    update(state, event.model, entry, versions=model.versions | {event.version: approved})
+
+
+@change.register
+def _(event: e.VersionApproved, state: FleetState, entry: Entry) -> None:
+    model = live(state, event.model)
+    versions = moved(model, event.version, Move.APPROVE, approval=event, reason=event.reason)
+    update(state, event.model, entry, versions=versions)
+
+
+@change.register
+def _(event: e.GrantIssued, state: FleetState, entry: Entry) -> None:
+    model = live(state, event.model)
+    version = model.version(event.version)
+    if version.approval is None:
+        raise Refused(f"grant for {event.model} version {event.version}", "it is not approved")
+    granted = replace(version, signed=event.signed)
+    update(state, event.model, entry, versions=model.versions | {event.version: granted})
+
+
+@change.register
+def _(event: e.GrantRevoked, state: FleetState, entry: Entry) -> None:
+    model = state.model(event.model)
+    version = model.version(event.version)
+    if version.signed is None or version.signed.grant.grant_id != event.grant_id:
+        raise Refused(f"revoke grant {event.grant_id}", f"{event.model} version {event.version} does not hold it")
+    revoked = replace(version, signed=None)
+    update(state, event.model, entry, versions=model.versions | {event.version: revoked})
