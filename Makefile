@@ -19,7 +19,7 @@ export FLEET KEEP
 # Under `uv run` Ray gives every worker an environment of its own; one node needs only this one.
 export RAY_ENABLE_UV_RUN_RUNTIME_ENV := 0
 
-.PHONY: help install demo up down test check bench format
+.PHONY: help install compiled demo up down test check bench format
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,7 +42,7 @@ $(STAMP): pyproject.toml requirements.lock
 	fi
 	@if command -v uv >/dev/null; then \
 	  export VIRTUAL_ENV="$(CURDIR)/$(VENV)"; \
-	  uv pip install --quiet --require-hashes -r requirements.lock; \
+	  uv pip install --quiet --compile-bytecode --require-hashes -r requirements.lock; \
 	  uv pip install --quiet --no-deps --no-build-isolation -e .; \
 	else \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
@@ -50,16 +50,20 @@ $(STAMP): pyproject.toml requirements.lock
 	fi
 	@touch $@
 
-demo: install ## run the flights fleet from data to a drift-driven retraining (FLEET=n, KEEP=1)
+# Each of a cluster's processes would compile our code again where PYTHONDONTWRITEBYTECODE is set, as images do.
+compiled: install
+	@$(BIN)/python -m compileall -q $(CODE)
+
+demo: compiled ## run the flights fleet from data to a drift-driven retraining (FLEET=n, KEEP=1)
 	$(BIN)/python jobs/demo.py
 
-up: install ## start Fleetward on this machine
+up: compiled ## start Fleetward on this machine
 	$(BIN)/python jobs/up.py
 
 down: install ## stop what `make up` or `make demo KEEP=1` left running
 	$(BIN)/python jobs/down.py
 
-test: install ## run all tests
+test: compiled ## run all tests
 	$(BIN)/python -m pytest
 
 check: install ## format, lint, types, floors and the tests without Ray (under two minutes)
