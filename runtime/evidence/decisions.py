@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow.compute as pc
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 from runtime.domain import canonical
 from runtime.domain.decision import Variant
 from runtime.domain.events import SegmentSealed
-from runtime.evidence.errors import DecisionUnknown, EvidenceMissing
+from runtime.evidence.errors import BodyDeleted, DecisionUnknown, EvidenceMissing
 from runtime.evidence.ledger import Found
 from runtime.ledger.merkle import inclusion_proof, leaf_hash
 from runtime.proof.passport import ProvenDecision, ProvenRecord
@@ -38,15 +39,26 @@ class FoundDecision:
 
 
 def find_decision(
-    decision_id: str, segments: Iterable[Found[SegmentSealed]], store: ObjectStore, *, version: int | None = None
+    decision_id: str,
+    segments: Iterable[Found[SegmentSealed]],
+    store: ObjectStore,
+    *,
+    version: int | None = None,
+    deleted: Mapping[str, int] = MappingProxyType({}),
 ) -> FoundDecision:
     """The decision as it was answered, or as ``version`` answered it.
 
     A request sent again under its id has several answers: the first is given. Shadow answers, which nobody received,
-    are given only when their version is asked for. Raises ``DecisionUnknown``, ``EvidenceMissing``.
+    are given only when their version is asked for. ``deleted`` are the digests of bodies that the ledger calls deleted,
+    with the entry that says so: nothing is given out of them, though the store may still hold one. Raises
+    ``DecisionUnknown``, ``BodyDeleted``, ``EvidenceMissing``.
     """
     gone: list[str] = []
+    over: list[Found[SegmentSealed]] = []
     for segment in _likely_first(decision_id, segments):
+        if segment.event.digest in deleted:
+            over.append(segment)
+            continue
         try:
             for found in _answers(decision_id, segment, store):
                 if version is None or found.version == version:
@@ -55,6 +67,12 @@ def find_decision(
             gone.append(segment.event.digest)
     if gone:
         raise EvidenceMissing(f"decision {decision_id}", f"{len(gone)} segments are gone from the store, as {gone[0]}")
+    if fitting := [segment for segment in over if _may_hold(decision_id, segment)]:
+        entries = ", ".join(str(seq) for seq in sorted({deleted[segment.event.digest] for segment in fitting}))
+        raise BodyDeleted(
+            f"decision {decision_id}",
+            f"it may have been in {len(fitting)} segments whose bodies retention deleted (ledger entry {entries})",
+        )
     asked = "" if version is None else f" by version {version}"
     raise DecisionUnknown(f"decision {decision_id}", f"no sealed segment under the checkpoint holds it{asked}")
 
@@ -62,12 +80,13 @@ def find_decision(
 def _likely_first(decision_id: str, segments: Iterable[Found[SegmentSealed]]) -> list[Found[SegmentSealed]]:
     """In order of time; if the id is a UUIDv7, which begins with its time, those around it before all others."""
     ordered = sorted(segments, key=lambda found: (found.event.first_time, found.seq))
+    return sorted(ordered, key=lambda found: not _may_hold(decision_id, found))
+
+
+def _may_hold(decision_id: str, found: Found[SegmentSealed]) -> bool:
+    """Whether the time that the id begins with lies within the segment's; an id without a time may be anywhere."""
     time = _time_of(decision_id)
-    if time is None:
-        return ordered
-    return sorted(
-        ordered, key=lambda found: not found.event.first_time - _SKEW <= time <= found.event.last_time + _SKEW
-    )
+    return time is None or found.event.first_time - _SKEW <= time <= found.event.last_time + _SKEW
 
 
 def _time_of(decision_id: str) -> datetime | None:

@@ -3,6 +3,7 @@
 FleetwardError
 └── EvidenceMissing      409   something the evidence needs is not in the ledger or the store; says what
     ├── NotSigned              no published checkpoint covers it yet
+    ├── BodyDeleted      410   the decision's time falls into segments that retention deleted
     └── DecisionUnknown  404   no sealed segment under the checkpoint holds the decision
 """
 
@@ -28,6 +29,12 @@ class EvidenceMissing(FleetwardError):
 
 class NotSigned(EvidenceMissing):
     """No checkpoint covers what is asked for: its entries stand in the ledger, but nobody has signed for them."""
+
+
+class BodyDeleted(EvidenceMissing):
+    """What is asked for may have been in a body that the ledger calls deleted; its entry and record root stay."""
+
+    status: ClassVar[int] = 410
 
 
 class DecisionUnknown(EvidenceMissing):

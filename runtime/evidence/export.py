@@ -8,15 +8,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from runtime.domain.events import BodiesDeleted
 from runtime.evidence.errors import EvidenceMissing
 from runtime.evidence.ledger import SignedLedger
-from runtime.proof.bundle import write_bundle
+from runtime.proof.bundle import Deleted, write_bundle
 
 
 def export_bundle(ledger: SignedLedger, path: Path) -> int:
     """Write the ledger up to its head as a bundle; the number of entries. Raises ``LedgerCorrupt``."""
     with whole_file(path) as file:
-        return write_bundle(file, ledger.notes(), ledger.leaves())
+        return write_bundle(file, ledger.notes(), ledger.leaves(), deleted_in(ledger))
+
+
+def deleted_in(ledger: SignedLedger) -> Deleted:
+    """What the entries under the head call deleted."""
+    events = [found.event for found in ledger.found(("bodies_deleted",))]
+    told = [event for event in events if isinstance(event, BodiesDeleted)]
+    return Deleted(sum(len(event.digests) for event in told), sum(event.records for event in told))
 
 
 @contextmanager

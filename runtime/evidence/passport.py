@@ -35,11 +35,24 @@ _KINDS = (
 def passport_of(decision_id: str, ledger: SignedLedger, store: ObjectStore, *, version: int | None = None) -> Passport:
     """The passport of a decision (as ``version`` answered it), under the ledger's head.
 
-    Raises ``DecisionUnknown``, and ``EvidenceMissing`` naming the entry that is not there or the link that is broken.
+    Raises ``DecisionUnknown``, ``BodyDeleted``, and ``EvidenceMissing`` naming the entry that is not there or the link
+    that is broken.
     """
     sealed = _of_kind(ledger.found(("segment_sealed",)), e.SegmentSealed)
     decisions = [each for each in sealed if each.event.content is e.SegmentContent.DECISIONS]
-    decision = find_decision(decision_id, decisions, store, version=version)
+    deleted = deleted_bodies(ledger)
+    decision = find_decision(decision_id, decisions, store, version=version, deleted=deleted)
+    return passport_of_found(decision, ledger)
+
+
+def deleted_bodies(ledger: SignedLedger) -> dict[str, int]:
+    """The digests of bodies that the ledger calls deleted, each with the entry that says so."""
+    told = _of_kind(ledger.found(("bodies_deleted",)), e.BodiesDeleted)
+    return {digest: each.seq for each in told for digest in each.event.digests}
+
+
+def passport_of_found(decision: FoundDecision, ledger: SignedLedger) -> Passport:
+    """The passport of a decision that was found. Raises ``EvidenceMissing``."""
     chain = _Chain(decision, list(ledger.found(_KINDS)))
     passport = Passport(
         checkpoint=ledger.head.note,
@@ -48,7 +61,7 @@ def passport_of(decision_id: str, ledger: SignedLedger, store: ObjectStore, *, v
         gaps=chain.gaps(),
     )
     for broken in broken_links(passport, Facts.of(passport)):
-        raise EvidenceMissing(f"passport of {decision_id}", f"{broken.field}: {broken.reason}")
+        raise EvidenceMissing(f"passport of {decision.proven.decision_id}", f"{broken.field}: {broken.reason}")
     return passport
 
 

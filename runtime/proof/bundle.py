@@ -1,14 +1,17 @@
 """The export bundle: a whole ledger in one file, read once from front to back.
 
-    {"checkpoints":[NOTE,...],"format":"fleetward-ledger-bundle","version":1}     the head: canonical JSON
-    HASH LEAF                                                                     entry 0
-    HASH LEAF                                                                     entry 1
-    ...                                                                           as many as the last checkpoint says
+    {"checkpoints":[NOTE,...],"deleted":{"bodies":0,"records":0},"format":"fleetward-ledger-bundle","version":2}
+    HASH LEAF                             entry 0, behind the head, which is canonical JSON
+    HASH LEAF                             entry 1
+    ...                                   as many as the last checkpoint says
 
 Each line ends in one newline, which canonical JSON never holds. LEAF is the entry's bytes as the tree hashes them, HASH
 its leaf hash in 64 hex digits: the tree is computed from the leaves alone, the digits tell which leaf is bad where the
 root could only say that one is. NOTE is a signed checkpoint (C2SP), cosignatures included; their sizes grow, and the
 last one's is the number of entries. The first ones narrow down where a history was changed.
+
+What retention deleted are bodies of records, never entries: every leaf is here, and ``deleted`` says at the head, for
+whoever reads no further, how many bodies the entries call deleted. Version 1 had no ``deleted``; it is read as before.
 
 Nothing else stands in a bundle: what a verifier cannot check has no place in it.
 """
@@ -19,20 +22,40 @@ from binascii import hexlify
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from runtime.domain import canonical
 from runtime.ledger.merkle import leaf_hash
 from runtime.proof.errors import FileUnreadable
 
 FORMAT = "fleetward-ledger-bundle"
-VERSION = 1
+VERSION = 2
+WITHOUT_DELETED = 1
+"""The version before: its head says nothing of deleted bodies."""
 LONGEST_LINE_BYTES = 16 << 20
 """A line that grows beyond this is refused before it fills the memory."""
 
 _HASH_CHARACTERS = 64
 _PREFIX = _HASH_CHARACTERS + 1  # the hash and its space
 _CHUNK_BYTES = 1 << 20
+
+
+class Deleted(NamedTuple):
+    """Bodies of segments that the ledger calls deleted, and the records that were in them."""
+
+    bodies: int = 0
+    records: int = 0
+
+
+NOTHING_DELETED = Deleted()
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The first line of a bundle. ``deleted`` is None in a bundle of version 1."""
+
+    notes: tuple[bytes, ...]
+    deleted: Deleted | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +70,16 @@ class Block:
     bad: bool = False
 
 
-def write_bundle(stream: BinaryIO, checkpoints: Sequence[bytes], leaves: Iterable[bytes]) -> int:
+def write_bundle(
+    stream: BinaryIO, checkpoints: Sequence[bytes], leaves: Iterable[bytes], deleted: Deleted = NOTHING_DELETED
+) -> int:
     """Write the signed notes and the leaves below the last one's size; the number of leaves written.
 
-    The caller gives as many leaves as the last checkpoint says; a verifier would find out.
+    The caller gives as many leaves as the last checkpoint says, and what their ``bodies_deleted`` entries add up to;
+    a verifier would find out.
     """
     notes = [note.decode("utf-8") for note in checkpoints]
-    head = {"checkpoints": notes, "format": FORMAT, "version": VERSION}
+    head = {"checkpoints": notes, "deleted": deleted._asdict(), "format": FORMAT, "version": VERSION}
     stream.write(canonical.encode(head) + b"\n")
     written = 0
     for leaf in leaves:
@@ -62,20 +88,35 @@ def write_bundle(stream: BinaryIO, checkpoints: Sequence[bytes], leaves: Iterabl
     return written
 
 
-def read_head(line: bytes) -> tuple[bytes, ...]:
-    """The notes of a bundle's first line, given without its newline. Raises ``FileUnreadable``."""
+def read_head(line: bytes) -> Head:
+    """A bundle's first line, given without its newline. Raises ``FileUnreadable``."""
     document = document_of("bundle", line)
     if document.get("format") != FORMAT:
         raise FileUnreadable("bundle", f"its format is {document.get('format')!r}, not {FORMAT!r}")
     version = document.get("version")
-    if version != VERSION or isinstance(version, bool):  # in Python, True is 1
-        raise FileUnreadable("bundle", f"it has version {version!r}; this release reads {VERSION}")
+    if version not in (VERSION, WITHOUT_DELETED) or type(version) is not int:  # in Python, True is 1 and 2.0 is 2
+        raise FileUnreadable(
+            "bundle", f"it has version {version!r}; this release reads {WITHOUT_DELETED} and {VERSION}"
+        )
     notes = document.get("checkpoints")
-    if document.keys() != {"checkpoints", "format", "version"} or not isinstance(notes, list) or not notes:
-        raise FileUnreadable("bundle", "its head is not checkpoints, format and version, with one checkpoint at least")
+    names = {"checkpoints", "format", "version", *(("deleted",) if version == VERSION else ())}
+    if document.keys() != names or not isinstance(notes, list) or not notes:
+        expected = ", ".join(sorted(names))
+        raise FileUnreadable("bundle", f"its head is not {expected}, with one checkpoint at least")
     if not all(isinstance(note, str) for note in notes) or not _is_canonical(document, line):
         raise FileUnreadable("bundle", "its head is not canonical JSON of signed notes")
-    return tuple(note.encode("utf-8") for note in notes)
+    return Head(tuple(note.encode("utf-8") for note in notes), _deleted(document))
+
+
+def _deleted(document: dict[str, object]) -> Deleted | None:
+    said = document.get("deleted")
+    if document["version"] == WITHOUT_DELETED:
+        return None
+    if not isinstance(said, dict) or said.keys() != set(Deleted._fields):
+        raise FileUnreadable("bundle", f"deleted in its head is {said!r}, not the numbers of bodies and of records")
+    if not all(type(number) is int and number >= 0 for number in said.values()):
+        raise FileUnreadable("bundle", f"deleted in its head is {said!r}, not two numbers")
+    return Deleted(**said)
 
 
 def _is_canonical(document: dict[str, object], line: bytes) -> bool:

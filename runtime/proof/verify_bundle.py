@@ -1,30 +1,34 @@
 """The offline check of a bundle: every leaf, every checkpoint, and the older history that somebody kept.
 
 In one pass: the head's notes are opened first, then each entry is hashed, compared with its own HASH, put through the
-rules of ``ledger.walk`` and added to the tree, whose root is compared at the size of each checkpoint.
+rules of ``ledger.walk`` and added to the tree, whose root is compared at the size of each checkpoint. Whoever derives
+something from the entries takes them here (``take``), so that nothing is read that was not checked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
 
 from runtime.domain.errors import LedgerCorrupt
+from runtime.domain.events import BodiesDeleted
 from runtime.ledger.checkpoint import Checkpoint
 from runtime.ledger.merkle import Frontier
-from runtime.ledger.walk import Walk
-from runtime.proof.bundle import Block, Lines, read_head
+from runtime.ledger.walk import Leaf, Walk
+from runtime.proof.bundle import Block, Deleted, Lines, read_head
 from runtime.proof.checkpoints import Keys, Witnessed, in_order, unchecked
-from runtime.proof.errors import CheckpointRefused
+from runtime.proof.errors import CheckpointRefused, FileUnreadable
 
 
 @dataclass(frozen=True, slots=True)
 class BundleVerification:
     """A bundle whose every entry is good; ``extends`` is the size of the older history it was compared with.
 
-    ``unchecked`` names those who signed the last checkpoint with keys that the verifier was not given.
+    ``bodies_deleted`` and ``records_deleted`` are what its entries say was deleted: the entries are all there, and no
+    passport can be made any more of the decisions in those bodies. ``unchecked`` names those who signed the last
+    checkpoint with keys that the verifier was not given.
     """
 
     origin: str
@@ -35,6 +39,8 @@ class BundleVerification:
     last_time: datetime | None
     witnesses: tuple[Witnessed, ...] = ()
     extends: int | None = None
+    bodies_deleted: int = 0
+    records_deleted: int = 0
     unchecked: tuple[str, ...] = ()
 
 
@@ -47,26 +53,41 @@ class _Expected:
     source: str
 
 
-def verify_bundle(source: BinaryIO | Lines, keys: Keys, *, since: bytes | None = None) -> BundleVerification:
+Take = Callable[[int, Leaf], None]
+"""What is given each entry's number and leaf as soon as they are checked, before any root is."""
+
+
+def verify_bundle(
+    source: BinaryIO | Lines, keys: Keys, *, since: bytes | None = None, take: Take | None = None
+) -> BundleVerification:
     """Check a whole bundle, and that it extends the older checkpoint ``since`` (a signed note of the same log).
+
+    ``take`` is given every entry; what it makes of them counts only if nothing is raised here.
 
     Raises ``LedgerCorrupt`` naming the first bad entry (where only a root is wrong, the last entry under it),
     ``CheckpointRefused`` for a note, ``FileUnreadable`` for what is no whole bundle.
     """
     lines = source if isinstance(source, Lines) else Lines(source)
-    opened = [keys.open(_nth(at), note) for at, note in enumerate(read_head(lines.first))]
+    head = read_head(lines.first)
+    opened = [keys.open(_nth(at), note) for at, note in enumerate(head.notes)]
     checkpoints = [checkpoint for checkpoint, _ in opened]
     last, note = opened[-1]
     if (at := in_order(checkpoints)) is not None:
         raise CheckpointRefused(_nth(at), f"of {checkpoints[at].size} entries, no more than the one before it")
     witnesses = keys.require_witnesses(_nth(len(opened) - 1), note)
     older = None if since is None else _older(keys, since, last)
-    walk, frontier = Walk(), Frontier()
+    walk, frontier, deleted = Walk(), Frontier(), Deleted()
     for block in _between(lines.blocks(last.size), _expected(checkpoints, older), frontier):
         for leaf in block.leaves:
-            walk.take(leaf)
+            found = walk.take(leaf)
+            if isinstance(found.event, BodiesDeleted):
+                deleted = Deleted(deleted.bodies + len(found.event.digests), deleted.records + found.event.records)
+            if take is not None:
+                take(walk.size - 1, found)
         if block.bad:
             raise LedgerCorrupt(walk.size, "its leaf does not hash to the leaf hash beside it")
+    if head.deleted not in (None, deleted):
+        raise FileUnreadable("bundle", f"deleted in its head is {head.deleted}; its entries say {deleted}")
     return BundleVerification(
         origin=last.origin,
         size=last.size,
@@ -76,6 +97,8 @@ def verify_bundle(source: BinaryIO | Lines, keys: Keys, *, since: bytes | None =
         last_time=walk.last_time,
         witnesses=witnesses,
         extends=None if older is None else older.size,
+        bodies_deleted=deleted.bodies,
+        records_deleted=deleted.records,
         unchecked=unchecked(note),
     )
 
@@ -83,7 +106,7 @@ def verify_bundle(source: BinaryIO | Lines, keys: Keys, *, since: bytes | None =
 def root_of_bundle(source: BinaryIO | Lines, keys: Keys) -> Checkpoint:
     """Only the signature of the last checkpoint and its root over the leaves: what hashing alone can show."""
     lines = source if isinstance(source, Lines) else Lines(source)
-    notes = read_head(lines.first)
+    notes = read_head(lines.first).notes
     last, _ = keys.open(_nth(len(notes) - 1), notes[-1])
     frontier = Frontier()
     for block in _between(lines.blocks(last.size), _expected([last], None), frontier):

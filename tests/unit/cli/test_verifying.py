@@ -128,7 +128,7 @@ DAMAGES: list[tuple[str, bytes, str]] = [
     ("empty", b"", "it is empty"),
     ("a binary", b"\x7fELF\x00\xff\n", "its first line is not JSON"),
     ("other JSON", b'{"format":"else"}\n', "its format is 'else'"),
-    ("a version to come", bundle(LEAVES).replace(b'"version":1}', b'"version":2}'), "this release reads 1"),
+    ("a version to come", bundle(LEAVES).replace(b'"version":2}', b'"version":3}'), "this release reads 1 and 2"),
     ("a cut bundle", bundle(LEAVES)[:-20], "it is cut off within entry 4 of 5"),
     ("a cut head", bundle(LEAVES)[:40], "not a whole"),
     ("a cut passport", automatic().passport().encode()[:900], "passport field "),

@@ -104,6 +104,15 @@ class Installation:
         self.record("service:replica", segment)
         return segment
 
+    def delete(self, segment: e.SegmentSealed, *, keep_body: bool = False) -> None:
+        """As retention does it: the entry first, then the store."""
+        deleted = e.BodiesDeleted(
+            digests=(segment.digest,), models=(MODEL,), records=segment.records, before=segment.last_time, reason="over"
+        )
+        self.record("user:dora", deleted)
+        if not keep_body:
+            self.store.delete(segment.digest)
+
     def publish(self) -> bytes:
         published = self.publisher.publish()
         assert published is not None

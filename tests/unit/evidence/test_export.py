@@ -85,3 +85,16 @@ def test_checkpoints_are_spread_over_the_history_and_the_last_is_always_among_th
         assert chosen[-1] == count
         assert len(chosen) == min(count, len(chosen)) <= MOST_CHECKPOINTS
         assert chosen == sorted(set(chosen))
+
+
+def test_a_bundle_exported_after_a_deletion_says_so_and_still_verifies(
+    installation: Installation, tmp_path: Path, decision_id: str
+) -> None:
+    installation.served()
+    segment = installation.seal(installation.decide(decision_id, rows=3))
+    installation.delete(segment)
+    installation.publish()
+    export_bundle(installation.signed(), tmp_path / "bundle")
+    assert b'"deleted":{"bodies":1,"records":3}' in (tmp_path / "bundle").read_bytes()
+    found = checked(installation, tmp_path / "bundle")
+    assert (found.bodies_deleted, found.records_deleted) == (1, 3)

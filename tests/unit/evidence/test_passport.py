@@ -10,7 +10,7 @@ from runtime.domain import events as e
 from runtime.domain.decision import Variant
 from runtime.domain.errors import DigestMismatch
 from runtime.domain.ids import new_id
-from runtime.evidence.errors import DecisionUnknown, EvidenceMissing, NotSigned
+from runtime.evidence.errors import BodyDeleted, DecisionUnknown, EvidenceMissing, NotSigned
 from runtime.evidence.passport import passport_of
 from runtime.proof.verify_passport import PassportVerification, verify_passport
 from tests.unit.domain.lives import MODEL, a_spec
@@ -171,3 +171,26 @@ def test_a_decision_of_a_version_that_was_never_granted_gets_no_passport(
     installation.publish()
     with pytest.raises(EvidenceMissing, match="no fitting grant_issued"):
         passport_of(decision_id, installation.signed(), installation.store)
+
+
+@pytest.mark.parametrize("keep_body", [False, True], ids=["deleted", "the store still holds it"])
+def test_of_a_body_that_the_ledger_calls_deleted_no_passport_is_given(
+    keep_body: bool, installation: Installation, decision_id: str
+) -> None:
+    installation.served()
+    segment = installation.seal(installation.decide(decision_id))
+    kept = installation.seal(installation.decide(OTHER))
+    installation.delete(segment, keep_body=keep_body)
+    entry = installation.log.size - 1
+    installation.publish()
+    with pytest.raises(BodyDeleted, match=f"1 segments whose bodies retention deleted .ledger entry {entry}."):
+        passport_of(decision_id, installation.signed(), installation.store)
+    assert checked(installation, OTHER).rows == kept.records
+
+
+def test_a_decision_of_another_time_than_the_deleted_bodies_is_unknown(installation: Installation) -> None:
+    installation.served()
+    installation.delete(installation.seal(installation.decide(OTHER)))
+    installation.publish()
+    with pytest.raises(DecisionUnknown):
+        passport_of(new_id(), installation.signed(), installation.store)  # of today, far from the ledger's clock

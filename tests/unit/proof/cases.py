@@ -19,7 +19,7 @@ from runtime.ledger.checkpoint import Checkpoint, sign_checkpoint
 from runtime.ledger.merkle import inclusion_proof, leaf_hash, root
 from runtime.ledger.note import Cosigner, Signer, Verifier, add_signatures
 from runtime.ledger.signing import SigningKey, sign_grant
-from runtime.proof.bundle import write_bundle
+from runtime.proof.bundle import NOTHING_DELETED, Deleted, write_bundle
 from runtime.proof.checkpoints import Keys
 from runtime.proof.links import policy_of
 from runtime.proof.passport import Gap, Passport, ProvenDecision, ProvenEntries, ProvenEntry, ProvenRecord
@@ -31,6 +31,7 @@ from tests.unit.domain.lives import (
     applied,
     approved,
     declared,
+    digest,
     evaluated,
     granted,
     prepared,
@@ -62,10 +63,12 @@ def signed(leaves: Sequence[bytes], *, cosigned: bool = False, signer: Signer = 
     return add_signatures(note, [WITNESS.cosign(checkpoint.body(), MONDAY)]) if cosigned else note
 
 
-def bundle(leaves: Sequence[bytes], notes: Sequence[bytes] | None = None) -> bytes:
+def bundle(
+    leaves: Sequence[bytes], notes: Sequence[bytes] | None = None, *, deleted: Deleted = NOTHING_DELETED
+) -> bytes:
     """A bundle of these leaves, under one checkpoint if no other notes are given."""
     stream = io.BytesIO()
-    write_bundle(stream, [signed(leaves)] if notes is None else notes, leaves)
+    write_bundle(stream, [signed(leaves)] if notes is None else notes, leaves, deleted)
     return stream.getvalue()
 
 
@@ -78,6 +81,12 @@ def leaf(seq: int, event: e.Event, by: str = "service:governor", *, event_id: st
 def watermarks(count: int) -> list[bytes]:
     """Leaves of a ledger in which only time passes."""
     return [leaf(seq, e.WatermarkAdvanced(until=MONDAY + timedelta(days=seq))) for seq in range(count)]
+
+
+def deletion(seq: int) -> bytes:
+    """Entry ``seq``: retention deleted two bodies with thirty records."""
+    digests = (digest("body 1"), digest("body 2"))
+    return leaf(seq, e.BodiesDeleted(digests=digests, models=(MODEL,), records=30, before=MONDAY, reason="over"))
 
 
 def record(number: int, row: int = 0, *, at: datetime = DECIDED, **columns: Any) -> dict[str, Any]:

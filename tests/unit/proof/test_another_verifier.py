@@ -16,7 +16,8 @@ import rfc8785
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from tests.unit.proof.cases import LOG, WITNESS, automatic, bundle, by_people, signed, watermarks
+from runtime.proof.bundle import Deleted
+from tests.unit.proof.cases import LOG, WITNESS, automatic, bundle, by_people, deletion, signed, watermarks
 
 Head = tuple[str, int, bytes]
 
@@ -94,7 +95,8 @@ def verify_bundle(content: bytes, vkey: str) -> int:
     head, *lines = content.split(b"\n")
     require(lines.pop() == b"", "the last end of line")
     document = canonical(head)
-    require((document["format"], document["version"]) == ("fleetward-ledger-bundle", 1), "format")
+    require((document["format"], document["version"]) == ("fleetward-ledger-bundle", 2), "format")
+    deleted = {"bodies": 0, "records": 0}
     hashes, ids, last_time = [], set(), ""
     for line in lines:
         stated, leaf = line[:64], line[65:]
@@ -104,12 +106,16 @@ def verify_bundle(content: bytes, vkey: str) -> int:
         require(entry.keys() == {"event", "event_id", "principal", "time"}, "fields")
         require(entry["event_id"] not in ids and entry["time"] >= last_time, "id or time")
         ids.add(entry["event_id"])
+        if entry["event"]["kind"] == "bodies_deleted":
+            deleted["bodies"] += len(entry["event"]["digests"])
+            deleted["records"] += entry["event"]["records"]
         last_time = entry["time"]
     size = -1
     for note in document["checkpoints"]:
         origin, size, root = opened(note, vkey)
         require(origin == vkey.split("+", maxsplit=1)[0] and root == tree(hashes[:size]), "root")
     require(size == len(lines), "size")
+    require(document["deleted"] == deleted, "deleted")
     return len(lines)
 
 
@@ -141,6 +147,13 @@ def verify_passport(content: bytes, vkey: str) -> None:
 def test_it_verifies_a_bundle(size: int) -> None:
     leaves = watermarks(size)
     assert verify_bundle(bundle(leaves, [signed(leaves, cosigned=True)]), LOG.verifier.vkey) == size
+
+
+def test_it_verifies_a_bundle_that_tells_of_deleted_bodies() -> None:
+    leaves = [*watermarks(2), deletion(2)]
+    assert verify_bundle(bundle(leaves, deleted=Deleted(2, 30)), LOG.verifier.vkey) == 3
+    with pytest.raises(Wrong, match="deleted"):
+        verify_bundle(bundle(leaves), LOG.verifier.vkey)
 
 
 def test_it_refuses_a_bundle_that_was_changed() -> None:

@@ -12,12 +12,23 @@ import pytest
 from runtime.domain import events as e
 from runtime.domain.errors import LedgerCorrupt
 from runtime.ledger.merkle import EMPTY_ROOT, leaf_hash, root
-from runtime.proof.bundle import LONGEST_LINE_BYTES, Lines
+from runtime.proof.bundle import LONGEST_LINE_BYTES, Deleted, Lines
 from runtime.proof.checkpoints import Keys
 from runtime.proof.errors import CheckpointRefused, FileUnreadable
 from runtime.proof.verify_bundle import BundleVerification, root_of_bundle, verify_bundle
 from tests.unit.domain.lives import MONDAY
-from tests.unit.proof.cases import KEYS, ORIGIN, STRANGER, WITNESS, bundle, leaf, signed, watermarks, witness_keys
+from tests.unit.proof.cases import (
+    KEYS,
+    ORIGIN,
+    STRANGER,
+    WITNESS,
+    bundle,
+    deletion,
+    leaf,
+    signed,
+    watermarks,
+    witness_keys,
+)
 
 SIZE = 300  # more than one run of the tree, and a rest
 LEAVES = watermarks(SIZE)
@@ -195,6 +206,35 @@ def test_a_cosignature_that_no_key_was_given_for_is_told() -> None:
     assert check(bundle(LEAVES, [signed(LEAVES, cosigned=True)])).unchecked == ("witness.example.org",)
 
 
+# --- bodies that retention deleted -----------------------------------------------------------------
+
+
+def test_a_bundle_says_how_many_bodies_its_entries_call_deleted_and_still_verifies() -> None:
+    leaves = [*LEAVES[:5], deletion(5), deletion(6)]
+    checked = check(bundle(leaves, deleted=Deleted(4, 60)))
+    assert (checked.size, checked.bodies_deleted, checked.records_deleted) == (7, 4, 60)
+
+
+def test_a_head_that_says_otherwise_than_the_entries_is_refused() -> None:
+    leaves = [*LEAVES[:5], deletion(5)]
+    for said in (Deleted(), Deleted(2, 29), Deleted(1, 30)):
+        assert "its entries say Deleted(bodies=2, records=30)" in refusal(bundle(leaves, deleted=said))
+
+
+def test_a_bundle_of_version_1_is_read_as_before() -> None:
+    leaves = [*LEAVES[:5], deletion(5)]
+    old = bundle(leaves).replace(b'"deleted":{"bodies":0,"records":0},', b"").replace(b'"version":2}', b'"version":1}')
+    assert (check(old).size, check(old).records_deleted) == (6, 30)
+
+
+@pytest.mark.parametrize(
+    "said", [None, [], {}, {"bodies": 1}, {"bodies": -1, "records": 0}, {"bodies": 1.5, "records": 0}]
+)
+def test_deleted_bodies_that_are_no_two_numbers_are_told(said: object) -> None:
+    head = {"checkpoints": ["x"], "deleted": said, "format": "fleetward-ledger-bundle", "version": 2}
+    assert "deleted in its head is" in refusal(json.dumps(head, separators=(",", ":")).encode() + b"\n")
+
+
 # --- what is no whole bundle -----------------------------------------------------------------------
 
 
@@ -216,7 +256,7 @@ def test_something_behind_the_last_entry_is_told() -> None:
 HEADS: list[tuple[object, str]] = [
     ([], "not a JSON object"),
     ({"format": "other"}, "its format is 'other'"),
-    ({"format": "fleetward-ledger-bundle", "version": 2}, "it has version 2; this release reads 1"),
+    ({"format": "fleetward-ledger-bundle", "version": 3}, "it has version 3; this release reads 1 and 2"),
     ({"format": "fleetward-ledger-bundle", "version": True}, "it has version True"),
     ({"checkpoints": [], "format": "fleetward-ledger-bundle", "version": 1}, "one checkpoint at least"),
     ({"checkpoints": [1], "format": "fleetward-ledger-bundle", "version": 1}, "signed notes"),
