@@ -1,10 +1,8 @@
-"""Checkpoints: when one is published, and that none is signed over a database that was tampered with."""
+"""Checkpoints, on SQLite and on PostgreSQL: when one is published, and that none is signed over tampered tables."""
 
 from __future__ import annotations
 
 import pickle
-import sqlite3
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
@@ -21,10 +19,18 @@ from runtime.ledger.note import Signature, Signer
 from runtime.ledger.proofs import Proofs
 from runtime.ledger.publisher import ENTRIES, Publisher, PublisherThread
 from runtime.ledger.signing import SigningKey
+from tests.unit.ledger.behind import Behind
 from tests.unit.ledger.conftest import ManualClock
+from tests.waiting import wait_until
 
 ORIGIN = "fleetward.example/ledger"
-PATIENCE_SECONDS = 20.0
+ANY_HASH = bytes(range(32))
+
+
+@pytest.fixture
+def url(database_url: str) -> str:
+    """Every law of this file holds on every kind of database."""
+    return database_url
 
 
 class CountingSigner(Signer):
@@ -66,8 +72,8 @@ def checkpoint_of(note: str, signer: Signer) -> Checkpoint:
     return checkpoint
 
 
-def sizes(raw: sqlite3.Connection) -> list[int]:
-    return [size for (size,) in raw.execute("SELECT size FROM checkpoints ORDER BY size")]
+def sizes(behind: Behind) -> list[int]:
+    return [size for (size,) in behind.execute("SELECT size FROM checkpoints ORDER BY size")]
 
 
 def test_a_published_checkpoint_is_the_signed_head_of_the_log(
@@ -129,7 +135,7 @@ def test_a_clock_that_goes_back_stops_no_checkpoints(publisher: Publisher, clock
 
 
 def test_a_new_process_extends_what_the_last_one_published(
-    log: Log, signer: CountingSigner, clock: ManualClock, grow: Grow, raw: sqlite3.Connection
+    log: Log, signer: CountingSigner, clock: ManualClock, grow: Grow, behind: Behind
 ) -> None:
     grow(300)
     first = Publisher(log, signer, clock).publish()
@@ -137,7 +143,7 @@ def test_a_new_process_extends_what_the_last_one_published(
     assert again.publish() == first
     grow(300)
     assert again.publish() is not None
-    assert (sizes(raw), signer.signed) == ([300, 600], 2)
+    assert (sizes(behind), signer.signed) == ([300, 600], 2)
 
 
 def test_every_checkpoint_extends_those_before(log: Log, publisher: Publisher, signer: Signer, grow: Grow) -> None:
@@ -153,28 +159,53 @@ def test_every_checkpoint_extends_those_before(log: Log, publisher: Publisher, s
         assert (proof.old_root, proof.root) == (old.root.hex(), new.root.hex())
 
 
-TAMPERED = {
-    "an entry and its hash in the tail": "UPDATE entries SET leaf = x'00', leaf_hash = randomblob(32) WHERE seq = 650",
-    "a leaf hash under a tile": "UPDATE entries SET leaf_hash = randomblob(32) WHERE seq = 5",
-    "the end of a full tile's entries is gone": "DELETE FROM entries WHERE seq = 511",
-    "the tail is cut": "DELETE FROM entries WHERE seq >= 620",
-    "an entry is gone": "DELETE FROM entries WHERE seq = 640",
-    "an entry stands in the place of another": (
+Attack = Callable[[Behind], object]
+
+
+def done(statement: str, *values: bytes) -> Attack:
+    """A statement that must meet a row."""
+
+    def attack(behind: Behind) -> None:
+        assert behind.execute(statement, values).rowcount
+
+    return attack
+
+
+def edited(cell: str, how: Callable[[bytes], bytes]) -> Attack:
+    """Other bytes in one cell, given as "table.column WHERE condition"."""
+    (table, column), condition = cell.partition(" ")[0].split("."), cell.partition(" ")[2]
+
+    def attack(behind: Behind) -> None:
+        (old,) = behind.execute(f"SELECT {column} FROM {table} {condition}").fetchone()  # noqa: S608 - as written below
+        done(f"UPDATE {table} SET {column} = ? {condition}", how(old))(behind)  # noqa: S608 - as above
+
+    return attack
+
+
+def first_hash_edited(hashes: bytes) -> bytes:
+    return ANY_HASH + hashes[32:]
+
+
+TAMPERED: dict[str, Attack] = {
+    "an entry and its hash in the tail": done(
+        "UPDATE entries SET leaf = ?, leaf_hash = ? WHERE seq = 650", b"\x00", ANY_HASH
+    ),
+    "a leaf hash under a tile": done("UPDATE entries SET leaf_hash = ? WHERE seq = 5", ANY_HASH),
+    "the end of a full tile's entries is gone": done("DELETE FROM entries WHERE seq = 511"),
+    "the tail is cut": done("DELETE FROM entries WHERE seq >= 620"),
+    "an entry is gone": done("DELETE FROM entries WHERE seq = 640"),
+    "an entry stands in the place of another": done(
         "UPDATE entries SET leaf_hash = (SELECT leaf_hash FROM entries AS other WHERE other.seq = 650) WHERE seq = 649"
     ),
-    "a hash of a full tile": (
-        "UPDATE tiles SET hashes = CAST(randomblob(32) || substr(hashes, 33) AS BLOB) WHERE level = 0 AND position = 0"
-    ),
-    "a hash of an upper tile": (
-        "UPDATE tiles SET hashes = CAST(randomblob(32) || substr(hashes, 33) AS BLOB) WHERE level = 1"
-    ),
-    "a cut tile": "UPDATE tiles SET hashes = substr(hashes, 1, 32) WHERE level = 1",
-    "the last checkpoint is gone": "DELETE FROM checkpoints WHERE size = 600",
-    "all checkpoints are gone": "DELETE FROM checkpoints",
-    "a checkpoint's root": "UPDATE checkpoints SET root = randomblob(32) WHERE size = 600",
-    "a checkpoint's note": "UPDATE checkpoints SET note = CAST(replace(note, '600', '601') AS BLOB) WHERE size = 600",
-    "a note of nobody": "INSERT INTO checkpoints VALUES (601, 't', randomblob(32), CAST('x' AS BLOB))",
-    "a checkpoint moved to another size": "UPDATE checkpoints SET size = 601 WHERE size = 600",
+    "a hash of a full tile": edited("tiles.hashes WHERE level = 0 AND position = 0", first_hash_edited),
+    "a hash of an upper tile": edited("tiles.hashes WHERE level = 1", first_hash_edited),
+    "a cut tile": edited("tiles.hashes WHERE level = 1", lambda hashes: hashes[:32]),
+    "the last checkpoint is gone": done("DELETE FROM checkpoints WHERE size = 600"),
+    "all checkpoints are gone": done("DELETE FROM checkpoints"),
+    "a checkpoint's root": done("UPDATE checkpoints SET root = ? WHERE size = 600", ANY_HASH),
+    "a checkpoint's note": edited("checkpoints.note WHERE size = 600", lambda note: note.replace(b"600", b"601")),
+    "a note of nobody": done("INSERT INTO checkpoints VALUES (601, 't', ?, ?)", ANY_HASH, b"x"),
+    "a checkpoint moved to another size": done("UPDATE checkpoints SET size = 601 WHERE size = 600"),
 }
 
 
@@ -187,49 +218,49 @@ def published(publisher: Publisher, grow: Grow) -> None:
     grow(60)
 
 
-@pytest.mark.parametrize("how", TAMPERED.values(), ids=TAMPERED.keys())
+@pytest.mark.parametrize("attack", TAMPERED.values(), ids=TAMPERED.keys())
 def test_nothing_is_signed_over_a_database_that_was_tampered_with(
-    how: str, published: None, publisher: Publisher, signer: CountingSigner, raw: sqlite3.Connection
+    attack: Attack, published: None, publisher: Publisher, signer: CountingSigner, behind: Behind
 ) -> None:
-    assert raw.execute(how).rowcount
-    before, stand = signer.signed, sizes(raw)
+    attack(behind)
+    before, stand = signer.signed, sizes(behind)
     for _ in range(3):  # it is not forgotten
         with pytest.raises(IntegrityError):
             publisher.publish()
-    assert (signer.signed, sizes(raw)) == (before, stand)
+    assert (signer.signed, sizes(behind)) == (before, stand)
 
 
-def test_untouched_the_same_database_is_signed(published: None, publisher: Publisher, raw: sqlite3.Connection) -> None:
+def test_untouched_the_same_database_is_signed(published: None, publisher: Publisher, behind: Behind) -> None:
     publisher.publish()
-    assert sizes(raw) == [300, 600, 660]
+    assert sizes(behind) == [300, 600, 660]
 
 
-def forged(raw: sqlite3.Connection) -> None:
+def forged(behind: Behind) -> None:
     """One entry edited with everything that is computed from it: what an administrator with our code would do."""
     from runtime.ledger.merkle import leaf_hash, root
 
-    leaf = raw.execute("SELECT leaf FROM entries WHERE seq = 7").fetchone()[0].replace(b"drift", b"drafr")
-    raw.execute("UPDATE entries SET leaf = ?, leaf_hash = ? WHERE seq = 7", (leaf, leaf_hash(leaf)))
-    hashes = [row[0] for row in raw.execute("SELECT leaf_hash FROM entries ORDER BY seq")]
+    leaf = behind.leaf(7).replace(b"drift", b"drafr")
+    behind.execute("UPDATE entries SET leaf = ?, leaf_hash = ? WHERE seq = 7", (leaf, leaf_hash(leaf)))
+    hashes = [row[0] for row in behind.execute("SELECT leaf_hash FROM entries ORDER BY seq")]
     tiles = [hashes[:256], hashes[256:512]]
     for position, tile in enumerate(tiles):
-        raw.execute("UPDATE tiles SET hashes = ? WHERE level = 0 AND position = ?", (b"".join(tile), position))
-    raw.execute("UPDATE tiles SET hashes = ? WHERE level = 1", (b"".join(map(root, tiles)),))
+        behind.execute("UPDATE tiles SET hashes = ? WHERE level = 0 AND position = ?", (b"".join(tile), position))
+    behind.execute("UPDATE tiles SET hashes = ? WHERE level = 1", (b"".join(map(root, tiles)),))
 
 
 def test_a_history_forged_with_all_its_hashes_does_not_extend_what_was_published(
-    published: None, publisher: Publisher, signer: CountingSigner, raw: sqlite3.Connection
+    published: None, publisher: Publisher, signer: CountingSigner, behind: Behind
 ) -> None:
-    forged(raw)
+    forged(behind)
     with pytest.raises(PublicationRefused, match="its leaf hashes have root"):
         publisher.publish()
     assert signer.signed == 2
 
 
 def test_nor_does_it_for_a_new_process_that_remembers_nothing(
-    published: None, url: str, log: Log, signer: CountingSigner, clock: ManualClock, raw: sqlite3.Connection
+    published: None, url: str, log: Log, signer: CountingSigner, clock: ManualClock, behind: Behind
 ) -> None:
-    forged(raw)
+    forged(behind)
     log.close()
     with Log.open(url, clock) as reopened, pytest.raises(PublicationRefused, match="published checkpoint of 600"):
         Publisher(reopened, signer, clock).publish()
@@ -237,19 +268,19 @@ def test_nor_does_it_for_a_new_process_that_remembers_nothing(
 
 
 def test_a_cut_ledger_is_not_signed_by_a_new_process(
-    published: None, url: str, log: Log, signer: CountingSigner, clock: ManualClock, raw: sqlite3.Connection
+    published: None, url: str, log: Log, signer: CountingSigner, clock: ManualClock, behind: Behind
 ) -> None:
     log.close()
-    raw.execute("DELETE FROM entries WHERE seq >= 550")
+    behind.execute("DELETE FROM entries WHERE seq >= 550")
     with Log.open(url, clock) as reopened, pytest.raises(PublicationRefused, match="the ledger was cut"):
         Publisher(reopened, signer, clock).publish()
 
 
 def test_an_edited_entry_of_long_ago_is_found_though_no_root_shows_it(
-    published: None, publisher: Publisher, grow: Grow, raw: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+    published: None, publisher: Publisher, grow: Grow, behind: Behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("runtime.ledger.publisher.TILES_CHECKED", 1)
-    raw.execute("UPDATE entries SET leaf_hash = randomblob(32) WHERE seq = 260")
+    done("UPDATE entries SET leaf_hash = ? WHERE seq = 260", ANY_HASH)(behind)
     publisher.publish()  # looks at the other tile
     grow(1)
     with pytest.raises(LedgerCorrupt, match="entry 260"):
@@ -276,7 +307,7 @@ def test_a_checkpoint_of_another_log_is_refused(
 
 
 def test_a_fault_of_the_signer_publishes_nothing_and_is_made_good_by_the_next_try(
-    publisher: Publisher, signer: CountingSigner, grow: Grow, raw: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+    publisher: Publisher, signer: CountingSigner, grow: Grow, behind: Behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unreachable(self: object, text: str) -> Signature:
         raise ConnectionError("the KMS does not answer")
@@ -286,27 +317,27 @@ def test_a_fault_of_the_signer_publishes_nothing_and_is_made_good_by_the_next_tr
         patched.setattr(CountingSigner, "sign", unreachable)
         with pytest.raises(ConnectionError):
             publisher.publish()
-    assert sizes(raw) == []
+    assert sizes(behind) == []
     grow(1)
     assert publisher.publish() is not None
-    assert sizes(raw) == [4]
+    assert sizes(behind) == [4]
 
 
 def test_a_locked_database_publishes_nothing_and_is_made_good_by_the_next_try(
-    url: str, signer: CountingSigner, clock: ManualClock, draft: Callable[..., Draft], raw: sqlite3.Connection
+    url: str, signer: CountingSigner, clock: ManualClock, draft: Callable[..., Draft], behind: Behind
 ) -> None:
     with Log.open(url, clock, lock_timeout=timedelta(milliseconds=50)) as log:
         log.append([draft(1)])
         publisher = Publisher(log, signer, clock)
-        raw.execute("BEGIN IMMEDIATE")
+        behind.lock_writers_out()
         with pytest.raises(LedgerLocked):
             publisher.publish()
-        raw.execute("ROLLBACK")
+        behind.execute("ROLLBACK")
         assert publisher.publish() is not None
 
 
 def test_what_stands_though_its_commit_failed_is_found_and_extended(
-    publisher: Publisher, log: Log, signer: CountingSigner, clock: ManualClock, grow: Grow, raw: sqlite3.Connection
+    publisher: Publisher, log: Log, signer: CountingSigner, clock: ManualClock, grow: Grow, behind: Behind
 ) -> None:
     grow(3)
     publisher.publish()
@@ -315,14 +346,7 @@ def test_what_stands_though_its_commit_failed_is_found_and_extended(
     assert publisher.publish() is not None
     grow(1)
     publisher.publish()
-    assert (sizes(raw), signer.signed) == ([3, 6, 7], 3)
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    ends = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < ends, "it never came"
-        time.sleep(0.005)
+    assert (sizes(behind), signer.signed) == ([3, 6, 7], 3)
 
 
 def test_the_thread_publishes_what_is_due_until_it_is_stopped(
@@ -334,10 +358,10 @@ def test_the_thread_publishes_what_is_due_until_it_is_stopped(
 
     thread = PublisherThread(publisher, poll_seconds=0.005)
     grow(2)
-    eventually(lambda: newest() == 2)
+    wait_until(lambda: newest() == 2)
     grow(3)
     clock.move(1)
-    eventually(lambda: newest() == 5)
+    wait_until(lambda: newest() == 5)
     thread.stop()
     grow(1)
     clock.move(10)
@@ -346,18 +370,18 @@ def test_the_thread_publishes_what_is_due_until_it_is_stopped(
 
 
 def test_the_thread_outlives_a_refusal_and_says_why(
-    published: None, publisher: Publisher, clock: ManualClock, raw: sqlite3.Connection, grow: Grow
+    published: None, publisher: Publisher, clock: ManualClock, behind: Behind, grow: Grow
 ) -> None:
-    note = raw.execute("SELECT note FROM checkpoints WHERE size = 600").fetchone()[0]
-    raw.execute("UPDATE checkpoints SET note = x'00' WHERE size = 600")
+    note = behind.execute("SELECT note FROM checkpoints WHERE size = 600").fetchone()[0]
+    done("UPDATE checkpoints SET note = ? WHERE size = 600", b"\x00")(behind)
     thread = PublisherThread(publisher, poll_seconds=0.005)
     clock.move(1)
-    eventually(lambda: isinstance(thread.failure, PublicationRefused))
-    raw.execute("UPDATE checkpoints SET note = ? WHERE size = 600", (note,))
+    wait_until(lambda: isinstance(thread.failure, PublicationRefused))
+    behind.execute("UPDATE checkpoints SET note = ? WHERE size = 600", (note,))
     clock.move(1)
-    eventually(lambda: thread.failure is None)
+    wait_until(lambda: thread.failure is None)
     thread.stop()
-    assert sizes(raw) == [300, 600, 660]
+    assert sizes(behind) == [300, 600, 660]
 
 
 @pytest.mark.parametrize("error", [PublicationRefused(3, "cut"), NeverHeld("entry 7", 3)])
