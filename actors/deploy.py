@@ -16,6 +16,8 @@ from actors.model_server import deploy_pool
 from actors.monitor import Monitor
 from actors.names import GOVERNOR, MONITOR, NAMESPACE, OPERATOR, pool_app
 from actors.operator import Operator
+from actors.quiescence import ask
+from runtime.ledger.trusted import parse_trusted
 from runtime.serving.jobs import JobRunner
 from runtime.settings import Settings
 
@@ -24,10 +26,11 @@ def deploy(settings: Settings, pool: str = "default") -> str:
     """Governor, monitor, operator, and the pool's replicas, ready when this returns; the URL they answer at."""
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     governor = _keep(Governor, GOVERNOR, settings)
-    summary = ray.get(governor.summary.remote())
+    summary = ask(governor.summary.remote)
     _keep(Monitor, MONITOR, settings)
     _keep(Operator, OPERATOR, _runner(settings))
-    return deploy_pool(settings, pool=pool, public_key=summary.public_key)
+    earlier = (key.public_key_text for key in parse_trusted(settings.trusted_keys))
+    return deploy_pool(settings, pool=pool, public_keys=[summary.public_key, *earlier])
 
 
 def is_deployed(pool: str = "default") -> bool:

@@ -14,6 +14,7 @@ from ray.exceptions import RayActorError
 from actors.names import GOVERNOR, NAMESPACE
 from runtime.domain.entry import Draft, Entry
 from runtime.domain.errors import FleetwardError
+from runtime.ledger.errors import LedgerHeld
 
 if TYPE_CHECKING:
     from actors.governor import Governor
@@ -25,7 +26,7 @@ RETRY_SECONDS = 0.2
 
 
 class GovernorClient:
-    """Calls to the governor that outlive its death: every one is repeated until it is answered.
+    """Calls to the governor that outlive its death: every one is repeated until its ledger's writer answers it.
 
     That is safe since reading changes nothing and every draft carries an idempotency key.
     """
@@ -38,7 +39,7 @@ class GovernorClient:
         while True:
             try:
                 found: list[Entry] = await self._governor.entries.remote(since)
-            except RayActorError:
+            except (RayActorError, LedgerHeld):
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 return found
@@ -48,7 +49,7 @@ class GovernorClient:
         while True:
             try:
                 answers: list[Answer] = await self._governor.record.remote(list(drafts))
-            except RayActorError:
+            except (RayActorError, LedgerHeld):
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             for draft, answer in zip(drafts, answers, strict=True):

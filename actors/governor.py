@@ -1,7 +1,8 @@
 """The governor: the one writer of the ledger, and the one that tells others what is so.
 
 Named, detached, restarted for ever; everything it knows it reads back from the ledger when it starts.
-Others follow it by long polls: replicas ask for routes, monitor and operator for entries.
+Others follow it by long polls: replicas ask for routes, monitor and operator for entries. When another governor
+took its ledger over it leaves (``succession``), and until then it tells nobody anything of its state.
 """
 
 from __future__ import annotations
@@ -18,23 +19,25 @@ from typing import TYPE_CHECKING
 
 import ray
 
+from actors.succession import leave, take_ledger
 from runtime.domain.base import Document
 from runtime.domain.entry import Draft, Entry
 from runtime.domain.events import GovernorStarted
 from runtime.domain.routes import Routes, routes_after
 from runtime.domain.spec import Spec
 from runtime.domain.state import BatchState, FindingState, HoldState, ModelState, Totals
+from runtime.governance.fence import LeaseWatch
 from runtime.governance.snapshots import Snapshots, secret_of
 from runtime.governance.writer import Answer, Writer
+from runtime.ledger.errors import LedgerHeld
 from runtime.ledger.group_commit import GroupCommit
-from runtime.ledger.lease import LEASE
-from runtime.ledger.log import Log
 from runtime.ledger.note import Signer
 from runtime.ledger.past import root_at
 from runtime.ledger.proofs import ConsistencyProof, InclusionProof, Proofs, PublishedCheckpoint
 from runtime.ledger.publisher import Publisher, PublisherThread, origin_of
 from runtime.ledger.signers import open_key
 from runtime.ledger.signing import sign_grant
+from runtime.ledger.trusted import parse_trusted, require_known_signer
 from runtime.policy.reactions import GOVERNOR
 from runtime.settings import Settings
 
@@ -79,11 +82,15 @@ class Governor:
     def __init__(self, settings: Settings) -> None:
         key = open_key(settings.key)
         self._key = key
-        # Its predecessor may have died without a word a moment ago; while that one lives, this waits in vain.
-        self._log = Log.open(settings.database, clock=lambda: datetime.now(UTC), patience=2 * LEASE)
+        trusted = parse_trusted(settings.trusted_keys)
+        self._log = take_ledger(settings.database)
+        if self._log.size:
+            own = Signer(key, settings.origin or origin_of(self._log)).verifier
+            require_known_signer(self._log.database, own, trusted)
         snapshots = Snapshots(self._log, secret_of(key))
         self._writer = Writer(self._log, lambda grant: sign_grant(grant, key), snapshots)
         gc.freeze()  # what the ledger made of itself stays: the collector need not look through it
+        self._watch = LeaseWatch(self._log.database.require_lease, self._fenced)
         self._commits: GroupCommit[list[Draft], list[Answer]] = GroupCommit(self._writer.commit)
         self._followers: dict[str, _Follower] = {}
         self._replicas = settings.replicas
@@ -96,7 +103,7 @@ class Governor:
         self._writer.commit([[Draft.fresh(started, GOVERNOR)]])
         self._proofs = Proofs(self._log.database)
         signer = Signer(key, settings.origin or origin_of(self._log))
-        self._publisher = Publisher(self._log, signer, clock=lambda: datetime.now(UTC))
+        self._publisher = Publisher(self._log, signer, clock=lambda: datetime.now(UTC), trusted=trusted)
         self._publishing = PublisherThread(self._publisher)
         from runtime.witness.outsiders import start_handing
 
@@ -113,10 +120,22 @@ class Governor:
 
     @ray.method
     async def record(self, drafts: list[Draft]) -> list[Answer]:
-        """Receipts of the drafts, or the errors that refused them, once they are durable."""
-        answers = await self._commits.submit(list(drafts))
+        """Receipts of the drafts, or the errors that refused them, once they are durable.
+
+        Raises ``LedgerHeld`` when another governor has the ledger; then this one is about to end.
+        """
+        try:
+            answers = await self._commits.submit(list(drafts))
+        except LedgerHeld as error:
+            self._fenced(error)
+            raise
         self._tell()
         return answers
+
+    def _fenced(self, error: LedgerHeld) -> None:
+        """Another governor took over: from here on nothing of the state is told, and soon this process ends."""
+        self._writer.fence(error)
+        leave(error)
 
     # --- following ---------------------------------------------------------------------------------
 

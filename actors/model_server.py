@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -28,7 +28,7 @@ from actors.names import GOVERNOR, NAMESPACE, pool_app
 from runtime.domain.entry import Draft
 from runtime.domain.routes import Routes, Servable
 from runtime.flavors import load
-from runtime.ledger.signing import check_grant
+from runtime.ledger.signing import check_grant, key_id_of
 from runtime.serving.capture import Capture, CaptureLimits
 from runtime.serving.follower import PRINCIPAL, Follower, GovernorAway, Refusals
 from runtime.serving.http import Application, Service
@@ -49,7 +49,8 @@ class ServerOptions:
     """What a replica must know; plain values, since they travel."""
 
     pool: str
-    public_key: str
+    public_keys: tuple[str, ...]
+    """Of the governor: whose grants are honoured, the present key first."""
     store: str
     wal: str
     environment: str = "prod"
@@ -147,11 +148,13 @@ def _capture(options: ServerOptions, replica: str, store: ObjectStore, governor:
 
 
 def _checker(options: ServerOptions) -> Callable[[Servable, str], None]:
+    keys = {key_id_of(key): key for key in options.public_keys}
+
     def check(servable: Servable, model: str) -> None:
         grant = servable.signed.grant
         check_grant(
             servable.signed,
-            options.public_key,
+            keys.get(servable.signed.key_id, options.public_keys[0]),
             model=model,
             version=grant.version,
             artifact=grant.artifact,
@@ -188,14 +191,14 @@ def start_serve(host: str, port: int) -> None:
     serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port})
 
 
-def deploy_pool(settings: Settings, *, pool: str, public_key: str) -> str:
+def deploy_pool(settings: Settings, *, pool: str, public_keys: Sequence[str]) -> str:
     """The pool's replicas, ready when this returns; where they are reached. Safe to repeat."""
     host = os.environ.get("FLEETWARD_SERVE_HOST", "127.0.0.1")
     port = int(os.environ.get("FLEETWARD_SERVE_PORT", "8000"))
     start_serve(host, port)
     options = ServerOptions(
         pool=pool,
-        public_key=public_key,
+        public_keys=tuple(public_keys),
         store=settings.store,
         wal=str(settings.wal),
         seal_seconds=settings.seal_seconds,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import ray
 from ray.exceptions import RayActorError
@@ -24,15 +24,34 @@ from runtime.domain.ids import derived_id
 
 T = TypeVar("T")
 
+
+class NotStarted(FleetwardError):
+    """An actor cannot start: its constructor failed, and Ray does not try again."""
+
+    status: ClassVar[int] = 503
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"it cannot start: {self.reason}; mend that and run: fleetward up"
+
+
 REPLAY = "job:replay"
 
 
 def ask(call: Callable[..., ray.ObjectRef[T]], *arguments: object) -> T:
-    """The answer of an actor call that is safe to repeat, through the actor's death and return."""
+    """The answer of an actor call that is safe to repeat, through the actor's death and return.
+
+    Raises ``NotStarted`` when the actor cannot come back, with what keeps it from it.
+    """
     while True:
         try:
             return ray.get(call(*arguments))
-        except RayActorError:
+        except RayActorError as error:
+            if error.actor_init_failed:
+                raise NotStarted(str(error).strip().splitlines()[-1]) from error
             time.sleep(RETRY_SECONDS)
 
 

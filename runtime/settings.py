@@ -5,6 +5,7 @@ FLEETWARD_DATABASE   URL of the ledger: sqlite:////file or postgresql://user:pas
                      in FLEETWARD_HOME)
 FLEETWARD_STORE      object store: a folder, file:// or s3:// URL (default a folder in FLEETWARD_HOME)
 FLEETWARD_KEY        the governor's signing key: a file (default in FLEETWARD_HOME), or awskms:///ALIAS-OR-ARN
+FLEETWARD_TRUSTED_KEYS  earlier signing keys that are still believed: VKEY, VKEY (default none)
 FLEETWARD_ORIGIN     the ledger's name in its checkpoints, such as example.com/ledger (default one of its first entry)
 FLEETWARD_WITNESSES  who cosigns its checkpoints: URL VKEY, URL VKEY (default nobody)
 FLEETWARD_ANCHOR     a bucket with object lock that keeps its checkpoints: s3://bucket/prefix (default none)
@@ -36,6 +37,7 @@ class Settings(BaseModel):
     database: str
     store: str
     key: str
+    trusted_keys: str = ""
     origin: str = Field(pattern=r"^[^\s+]*$")
     witnesses: str = ""
     anchor: str = Field(default="", pattern=r"^(s3://.+)?$")
@@ -53,6 +55,7 @@ class Settings(BaseModel):
             "database": environment.get("FLEETWARD_DATABASE", f"sqlite:///{home / 'ledger.db'}"),
             "store": environment.get("FLEETWARD_STORE", str(home / "store")),
             "key": environment.get("FLEETWARD_KEY", str(home / "keys" / "governor.pem")),
+            "trusted_keys": environment.get("FLEETWARD_TRUSTED_KEYS", ""),
             "origin": environment.get("FLEETWARD_ORIGIN", ""),
             "witnesses": environment.get("FLEETWARD_WITNESSES", ""),
             "anchor": environment.get("FLEETWARD_ANCHOR", ""),
@@ -80,6 +83,7 @@ class Settings(BaseModel):
             "FLEETWARD_DATABASE": self.database,
             "FLEETWARD_STORE": self.store,
             "FLEETWARD_KEY": self.key,
+            "FLEETWARD_TRUSTED_KEYS": self.trusted_keys,
             "FLEETWARD_ORIGIN": self.origin,
             "FLEETWARD_WITNESSES": self.witnesses,
             "FLEETWARD_ANCHOR": self.anchor,

@@ -11,6 +11,8 @@ A command is a list of drafts. Each draft is judged on its own, in order:
 
 A refusal is itself an entry (``command_refused``) and comes back as the error. All entries of a batch of
 commands are one transaction: either all of it is in the ledger and in the state, or none of it is.
+
+A writer that another one replaced is done: from then on it neither writes nor tells what is so.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from runtime.domain.fold import apply, fold
 from runtime.domain.ids import derived_id
 from runtime.domain.state import FleetState
 from runtime.governance.snapshots import Snapshots
+from runtime.ledger.errors import LedgerHeld
 from runtime.ledger.log import Log
 from runtime.policy import access
 from runtime.policy.reactions import GOVERNOR, Sign, reactions
@@ -52,25 +55,47 @@ class Writer:
         self._sign = sign
         self._snapshots = snapshots
         self.lock = Lock()
-        self.state = self._read_back()
+        self._fenced: LedgerHeld | None = None
+        self._state = self._read_back()
+
+    @property
+    def state(self) -> FleetState:
+        """What the ledger says. Raises ``LedgerHeld`` once another writer has it: what is known here may be old."""
+        if self._fenced is not None:
+            raise LedgerHeld(self._fenced.url, self._fenced.reason)
+        return self._state
+
+    def fence(self, error: LedgerHeld) -> None:
+        """The lease has gone to another writer."""
+        self._fenced = error
 
     def commit(self, commands: Sequence[Sequence[Draft]]) -> list[list[Answer]]:
         """Answers of every draft of every command, once all of them are durable.
 
-        Raises what the log raises (a full disk, say): then nothing was written and the state is as before.
+        Raises what the log raises (a full disk, say): then nothing was written and the state is as before. After
+        ``LedgerHeld`` there is no state any more.
         """
         with self.lock:
-            batch = _Batch(self._log, self.state, self._sign)
             try:
-                answers = [[batch.judge(draft) for draft in command] for command in commands]
-                self._log.append(batch.drafts, at=batch.now)
-            except BaseException:
-                # The fold ran ahead of a transaction that did not happen: go back to what is written.
-                self.state = self._read_back()
+                return self._committed(commands)
+            except LedgerHeld as error:
+                self.fence(error)
                 raise
-            if self._snapshots is not None:
-                self._snapshots.offer(self.state)
-            return answers
+
+    def _committed(self, commands: Sequence[Sequence[Draft]]) -> list[list[Answer]]:
+        batch = _Batch(self._log, self.state, self._sign)
+        try:
+            answers = [[batch.judge(draft) for draft in command] for command in commands]
+            self._log.append(batch.drafts, at=batch.now)
+        except LedgerHeld:
+            raise
+        except BaseException:
+            # The fold ran ahead of a transaction that did not happen: go back to what is written.
+            self._state = self._read_back()
+            raise
+        if self._snapshots is not None:
+            self._snapshots.offer(self._state)
+        return answers
 
     def _read_back(self) -> FleetState:
         """What the log says."""

@@ -25,7 +25,7 @@ from sqlalchemy.exc import ArgumentError
 
 from runtime.ledger import migrations
 from runtime.ledger.errors import LedgerHeld, LedgerUnavailable
-from runtime.ledger.lease import LEASE
+from runtime.ledger.lease import EPOCH, LEASE
 from runtime.ledger.postgres import Postgres
 from runtime.ledger.schema import ENTRIES
 from runtime.ledger.sqlite import Sqlite
@@ -111,12 +111,17 @@ class Database:
         self._require_open()
         writer = self.engine.execution_options(begin="BEGIN IMMEDIATE")
         with self._writes, self._backend.translated(0), writer.begin() as connection:
-            self._require_lease(connection)
+            self._require_epoch(connection, self._backend.fence)
             yield connection
 
     def close(self) -> None:
         """Close all connections and let another writer in. May be called again."""
         self._closed = True
+    def require_lease(self) -> None:
+        """Pass silently while the lease is this writer's. Raises ``LedgerHeld`` when it has gone to another."""
+        with self.reading() as connection:
+            self._require_epoch(connection, EPOCH)
+
         self._backend.close()
 
     def _require_ledger(self) -> None:
@@ -125,8 +130,8 @@ class Database:
                 raise LedgerUnavailable(self.url, "the database holds no ledger")
             migrations.require_known(connection, self.url)
 
-    def _require_lease(self, connection: Connection) -> None:
-        epoch = connection.exec_driver_sql(self._backend.fence).scalar_one_or_none()
+    def _require_epoch(self, connection: Connection, query: str) -> None:
+        epoch = connection.exec_driver_sql(query).scalar_one_or_none()
         if epoch != self.epoch:
             raise LedgerHeld(self.url, f"this writer's epoch is {self.epoch}; the lease has gone to epoch {epoch}")
 

@@ -107,6 +107,11 @@ class Verifier:
         material = base64.b64encode(bytes([self.kind]) + self.public).decode("ascii")
         return f"{self.name}+{self.key_hash.hex()}+{material}"
 
+    @property
+    def public_key_text(self) -> str:
+        """This key in the ledger's own spelling, ``ed25519:`` and base64: as grants name it."""
+        return PUBLIC_PREFIX + base64.b64encode(self.public).decode("ascii")
+
     def verify(self, text: str, value: bytes) -> bool:
         """Whether ``value``, the bytes behind the key hash, is this key's signature of the text."""
         if self.kind == ED25519:

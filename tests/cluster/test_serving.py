@@ -166,7 +166,7 @@ def served(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> I
     bench.call("put", Route(model="m", champion=bench.servable(1, 10)))
     options = ServerOptions(
         pool="test",
-        public_key=key.public_key_text,
+        public_keys=(key.public_key_text,),
         store=str(folder / "store"),
         wal=str(folder / "wal"),
         governor="small-governor",
