@@ -9,7 +9,9 @@
     │   └── TooFewRows
     ├── RequestError                    400     a request is malformed
     │   ├── SchemaMismatch              422     well-formed, but not what the model takes
-    │   └── RequestTooLarge             413
+    │   ├── RequestTooLarge             413
+    │   └── UnsupportedMedia            415     a media type or content encoding that is not read here
+    ├── Unsupported                     501     a part of a protocol that is not here
     ├── UnknownModel, UnknownVersion    404
     ├── NotServable                     503     the model exists, but nothing of it may be served now
     ├── Refused                         409     a rule said no, and says why
@@ -124,6 +126,25 @@ class RequestTooLarge(RequestError):
     """A body over the limit."""
 
     status: ClassVar[int] = 413
+
+
+class UnsupportedMedia(RequestError):
+    """A media type or content encoding that is not read here."""
+
+    status: ClassVar[int] = 415
+
+
+class Unsupported(FleetwardError):
+    """A part of a protocol that is not here."""
+
+    status: ClassVar[int] = 501
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"not supported: {self.what}"
 
 
 class UnknownModel(FleetwardError):

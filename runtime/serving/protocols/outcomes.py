@@ -2,6 +2,7 @@
 
 {"outcomes": [{"decision_id": "...", "row": 0, "actual": 41.0}, ...]}      row defaults to 0
 {"decision_id": "...", "actuals": [41.0, 12.5]}                            actuals[i] is of row i
+Arrow stream of columns decision_id (text), actual (number), row (whole number, may be absent)
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ import math
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 from runtime.domain.decision import Outcomes
 from runtime.domain.errors import RequestError
-from runtime.serving.protocols.oip import decision_id, json_object
+from runtime.serving.protocols import arrow
+from runtime.serving.protocols.document import decision_id, json_object, kind, listed
 
 
 def read(body: bytes, *, model: str, caller: str, at: datetime) -> list[Outcomes]:
@@ -21,14 +25,14 @@ def read(body: bytes, *, model: str, caller: str, at: datetime) -> list[Outcomes
     if "actuals" in document:
         actuals = document["actuals"]
         if type(actuals) is not list or not actuals:
-            raise RequestError("actuals", type(actuals).__name__, "a list of at least one number")
+            raise RequestError("actuals", kind(actuals), "a list of at least one number")
         name = decision_id(document.get("decision_id"), "decision_id")
         values = [_number(value, f"actuals[{row}]") for row, value in enumerate(actuals)]
         return [Outcomes(name, at, model, caller, list(range(len(values))), values)]
     items = document.get("outcomes")
     if type(items) is not list or not items:
         expected = "a list of at least one {decision_id, row, actual}, or actuals beside a decision_id"
-        raise RequestError("outcomes", type(items).__name__, expected)
+        raise RequestError("outcomes", kind(items), expected)
     by_decision: dict[str, Outcomes] = {}
     for position, item in enumerate(items):
         _add(by_decision, item, f"outcomes[{position}]", Outcomes("", at, model, caller, [], []))
@@ -37,19 +41,57 @@ def read(body: bytes, *, model: str, caller: str, at: datetime) -> list[Outcomes
 
 def _add(by_decision: dict[str, Outcomes], item: Any, where: str, empty: Outcomes) -> None:
     if type(item) is not dict:
-        raise RequestError(where, type(item).__name__, "an object {decision_id, row, actual}")
+        raise RequestError(where, kind(item), "an object {decision_id, row, actual}")
     name = decision_id(item.get("decision_id"), f"{where}.decision_id")
     row = item.get("row", 0)
-    if type(row) is not int or row < 0:
-        raise RequestError(f"{where}.row", repr(row), "a whole number from 0")
+    if type(row) is not int or not 0 <= row < 2**31:
+        raise RequestError(f"{where}.row", kind(row), "a whole number from 0")
     actual = _number(item.get("actual"), f"{where}.actual")
-    if name not in by_decision:
-        by_decision[name] = Outcomes(name, empty.time, empty.model, empty.caller, [], [])
-    by_decision[name].rows.append(row)
-    by_decision[name].actuals.append(actual)
+    _append(by_decision, name, row, actual, empty)
+
+
+def _append(by_decision: dict[str, Outcomes], name: str, row: int, actual: float, empty: Outcomes) -> None:
+    found = by_decision.get(name)
+    if found is None:
+        found = by_decision[name] = Outcomes(name, empty.time, empty.model, empty.caller, [], [])
+    found.rows.append(row)
+    found.actuals.append(actual)
 
 
 def _number(value: Any, where: str) -> float:
-    if not isinstance(value, int | float) or not math.isfinite(value):
-        raise RequestError(where, repr(value), "a finite number")
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise RequestError(where, kind(value), "a finite number")
     return float(value)
+
+
+_COLUMNS = frozenset(["decision_id", "row", "actual"])
+
+
+def read_arrow(body: bytes, *, model: str, caller: str, at: datetime) -> list[Outcomes]:
+    """As ``read``, of an Arrow stream. Raises ``RequestError``, ``RequestTooLarge``, ``Unsupported``."""
+    stream = arrow.read_stream(body)
+    names = stream.column_names
+    if len(set(names)) != len(names) or not _COLUMNS - {"row"} <= set(names) <= _COLUMNS:
+        raise RequestError("body", f"columns {listed(names)}", "columns decision_id, actual and perhaps row, once each")
+    actuals = arrow.numbers(stream["actual"], "column actual")
+    rows = arrow.numbers(stream["row"], "column row") if "row" in names else np.zeros(len(actuals))
+    if not len(actuals):
+        raise RequestError("body", "0 rows", "at least one")
+    wrong = np.flatnonzero(~np.isfinite(actuals))
+    if len(wrong):
+        raise RequestError(f"column actual, row {wrong[0]}", str(actuals[wrong[0]]), "a finite number")
+    wrong = np.flatnonzero(~((rows >= 0) & (rows < 2**31) & (rows == np.floor(rows))))
+    if len(wrong):
+        raise RequestError(f"column row, row {wrong[0]}", str(rows[wrong[0]]), "a whole number from 0")
+    by_decision: dict[str, Outcomes] = {}
+    empty = Outcomes("", at, model, caller, [], [])
+    spelled: dict[str | None, str] = {}
+    texts = arrow.texts(stream["decision_id"], "column decision_id")
+    for position, (text, row, actual) in enumerate(
+        zip(texts, rows.astype(int).tolist(), actuals.tolist(), strict=True)
+    ):
+        name = spelled.get(text)
+        if name is None:
+            name = spelled[text] = decision_id(text, f"column decision_id, row {position}")
+        _append(by_decision, name, row, actual, empty)
+    return list(by_decision.values())

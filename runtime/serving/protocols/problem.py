@@ -17,11 +17,15 @@ from runtime.domain.errors import FleetwardError, RequestError
 MEDIA_TYPE = "application/problem+json"
 
 
+def phrase(status: int) -> str:
+    """The status's own words."""
+    return HTTPStatus(status).phrase
+
+
 def problem(status: int, detail: str, **members: str) -> bytes:
     """The document's bytes."""
-    title = HTTPStatus(status).phrase
     return orjson.dumps(
-        {"type": "about:blank", "title": title, "status": status, "detail": detail, "error": detail, **members}
+        {"type": "about:blank", "title": phrase(status), "status": status, "detail": detail, "error": detail, **members}
     )
 
 

@@ -17,6 +17,8 @@ EXAMPLES: tuple[FleetwardError, ...] = (
     errors.RequestError("inputs[0]", "3 values", "4"),
     errors.SchemaMismatch("inputs[0]", "text", "numbers"),
     errors.RequestTooLarge("body", "9 bytes", "at most 8"),
+    errors.UnsupportedMedia("header content-type", "'image/png'", "application/json"),
+    errors.Unsupported("shared memory"),
     errors.UnknownModel("m"),
     errors.UnknownVersion("m", "7"),
     errors.NotServable("m", "it is suspended"),

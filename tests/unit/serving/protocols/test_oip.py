@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from runtime.domain.errors import RequestError, SchemaMismatch
 from runtime.domain.schema import Field, FieldKind, Schema
-from runtime.serving.protocols import oip
+from runtime.serving.protocols import metadata, oip
+from runtime.serving.protocols.request import Asked, Output, Prediction
 
 NUMBER, TEXT = FieldKind.NUMBER, FieldKind.TEXT
 Y = (Field(name="minutes", kind=NUMBER),)
@@ -231,9 +232,14 @@ def test_no_json_at_all_raises_anything_but_a_request_error(document: Any) -> No
         oip.Reader(MIXED).read(body)
 
 
+def answered(asked: Asked, *values: float) -> Any:
+    rendered = asked.render(Prediction("m", 3, ID, "canary", (Output("minutes", "FP64", list(values)),)))
+    return orjson.loads(rendered.body)
+
+
 def test_an_answer_echoes_the_id_and_names_its_decision_and_variant() -> None:
-    prediction = oip.Prediction("m", 3, "minutes", ID, "canary", [1.5, math.nan], "r1")
-    assert orjson.loads(oip.answer(prediction)) == {
+    body = orjson.dumps({"id": "r1", "inputs": [tensor("x", [1, 2], [1, 2])]})
+    assert answered(oip.Reader(NUMBERS).asked(body), 1.5, math.nan) == {
         "model_name": "m",
         "model_version": "3",
         "id": "r1",
@@ -243,18 +249,19 @@ def test_an_answer_echoes_the_id_and_names_its_decision_and_variant() -> None:
 
 
 def test_an_answer_to_a_request_without_id_has_none() -> None:
-    assert "id" not in orjson.loads(oip.answer(oip.Prediction("m", 3, "y", ID, "champion", [1.0])))
+    body = orjson.dumps({"inputs": [tensor("x", [1, 2], [1, 2])]})
+    assert "id" not in answered(oip.Reader(NUMBERS).asked(body), 1.0)
 
 
 def test_metadata_describes_tensors_with_variable_rows() -> None:
-    document = orjson.loads(oip.model_metadata("m", [3, 4], MIXED))
+    document = orjson.loads(metadata.model_metadata("m", [3, 4], MIXED))
     assert (document["name"], document["versions"]) == ("m", ["3", "4"])
     assert document["inputs"][1] == {"name": "dest", "datatype": "BYTES", "shape": [-1]}
     assert document["outputs"] == [{"name": "minutes", "datatype": "FP64", "shape": [-1]}]
 
 
 def test_the_repository_index_says_why_a_model_is_not_ready() -> None:
-    assert orjson.loads(oip.repository_index([("a", 2, ""), ("b", None, "suspended")])) == [
+    assert orjson.loads(metadata.repository_index([("a", 2, ""), ("b", None, "suspended")])) == [
         {"name": "a", "version": "2", "state": "READY", "reason": ""},
         {"name": "b", "version": "", "state": "UNAVAILABLE", "reason": "suspended"},
     ]

@@ -1,0 +1,304 @@
+"""What each endpoint does: parse, decide, render. Who may call it was decided before (``http``)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple, Protocol, TypeVar
+
+import orjson
+
+from runtime.domain.decision import Decision, Outcomes
+from runtime.domain.errors import NotServable, RequestError, UnknownVersion, Unsupported, UnsupportedMedia
+from runtime.domain.spec import Capture as Policy
+from runtime.serving.authentication.identity import Identity
+from runtime.serving.body import Headers, Receive, read_body
+from runtime.serving.endpoints import ENDPOINTS
+from runtime.serving.pool import Answer, Caller, Live, Loaded, Pool
+from runtime.serving.protocols import arrow, kserve, metadata, mlflow, oip, openapi, outcomes
+from runtime.serving.protocols.document import decision_id
+from runtime.serving.protocols.oip import Reader
+from runtime.serving.protocols.request import Asked, InferRequest, Output, Prediction
+from runtime.serving.replies import Reply
+from runtime.serving.router import Action, Found
+
+_log = logging.getLogger(__name__)
+
+ROWS_ON_LOOP = 256
+"""Up to so many rows are predicted on the event loop; more would hold up the other requests too long."""
+BODY_ON_LOOP = 1 << 20
+"""Up to so many bytes are read there."""
+
+_JSON_MEDIA = frozenset(
+    [
+        "",  # Triton's client sends none
+        "application/json",
+        "text/json",
+        "text/plain",
+        "application/octet-stream",  # with raw tensors
+        "application/x-www-form-urlencoded",  # what curl -d says, whatever it sends
+    ]
+)
+
+
+class Keep(Protocol):
+    """Where decisions and outcomes go: a ``Capture``."""
+
+    def record(self, decision: Decision, policy: Policy) -> None: ...
+    def outcomes(self, outcomes: Outcomes, policy: Policy) -> None: ...
+
+
+class Authorise(Protocol):
+    """Who asks, and whether this caller may do this with this model (None: with no one model)."""
+
+    async def __call__(self, headers: Headers, action: Action, model: str | None) -> Identity:
+        """Raises a ``FleetwardError`` that refuses."""
+        ...
+
+
+class Call(NamedTuple):
+    """One request on its way to its handler."""
+
+    found: Found
+    method: str
+    path: str
+    headers: Headers
+    receive: Receive
+    started: float
+    """``time.perf_counter()`` when the request arrived."""
+    who: Identity
+    trace_id: str
+
+    @property
+    def caller(self) -> str:
+        """The caller's name, as decision records have it."""
+        return self.who.caller
+
+    @property
+    def model(self) -> str:
+        """The model in the path."""
+        return self.found.values["model"]
+
+    @property
+    def version(self) -> str | None:
+        """The version in the path, if it names one."""
+        return self.found.values.get("version")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a replica serves with: versions, the capture, its own version, and whether routes are known yet."""
+
+    pool: Pool
+    keep: Keep
+    clock: Callable[[], datetime]
+    is_ready: Callable[[], bool]
+    software: str
+    within_seconds: float = 30.0
+    """How long a request may take to arrive and be answered."""
+
+
+class Handlers:
+    """One method an endpoint's name; ``handle`` calls it."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._pool, self._keep = service.pool, service.keep
+        self._description = openapi.document(ENDPOINTS, service.software)
+        self._by_name: dict[str, Callable[[Call], Awaitable[Reply]]] = {
+            endpoint.name: getattr(self, endpoint.name) for endpoint in ENDPOINTS
+        }
+
+    def handle(self, call: Call) -> Awaitable[Reply]:
+        """The reply. Raises what the pool, the protocols and the capture raise."""
+        return self._by_name[call.found.endpoint.name](call)
+
+    # --- what is here ------------------------------------------------------------------------------
+
+    async def description(self, _: Call) -> Reply:
+        return Reply(self._description)
+
+    async def server_metadata(self, _: Call) -> Reply:
+        return Reply(metadata.server_metadata(self._service.software))
+
+    async def server_live(self, _: Call) -> Reply:
+        return Reply(metadata.server_state("live", holds=True))
+
+    async def server_ready(self, _: Call) -> Reply:
+        ready = self._service.is_ready()
+        return Reply(metadata.server_state("ready", holds=ready), 200 if ready else 503)
+
+    async def model_names(self, _: Call) -> Reply:
+        return Reply(metadata.model_names([live.model for live in self._shown(call)]))
+
+    async def model_metadata(self, call: Call) -> Reply:
+        live = self._pool.live(call.model)
+        held = _held(live)
+        if call.version is not None:
+            held = [loaded for loaded in held if str(loaded.version) == call.version]
+            if not held:
+                raise UnknownVersion(call.model, call.version)
+        if not held:
+            raise NotServable(call.model, live.reason)
+        return Reply(metadata.model_metadata(call.model, [loaded.version for loaded in held], held[0].schema))
+
+    async def model_ready(self, call: Call) -> Reply:
+        live = self._pool.live(call.model)
+        versions = [str(loaded.version) for loaded in _held(live)]
+        ready = live.champion is not None if call.version is None else call.version in versions
+        return Reply(metadata.model_ready(call.model, ready=ready), 200 if ready else 503)
+
+    async def repository_index(self, call: Call) -> Reply:
+        wants = await read_body(call.headers, call.receive)
+        only_ready = bool(wants.strip()) and metadata.only_ready(wants)
+        entries = [_index_entry(live) for live in self._shown(call)]
+        return Reply(metadata.repository_index([each for each in entries if each[1] is not None or not only_ready]))
+
+    def _shown(self, call: Call) -> list[Live]:
+        """The models that the caller may know of."""
+        return [live for live in self._pool.models() if call.who.reads(live.model)]
+
+    async def unsupported(self, call: Call) -> Reply:
+        raise Unsupported(f"{call.method} {call.path}")
+
+    # --- predictions -------------------------------------------------------------------------------
+
+    async def infer(self, call: Call) -> Reply:
+        return await self._predict(call, _read_infer)
+
+    async def kserve_predict(self, call: Call) -> Reply:
+        return await self._predict(call, _read_kserve)
+
+    async def mlflow_invocations(self, call: Call) -> Reply:
+        return await self._predict(call, _read_mlflow)
+
+    async def kserve_explain(self, call: Call) -> Reply:
+        self._pool.reader(call.model, None)
+        return Reply(*kserve.explain(call.model))
+
+    async def _predict(self, call: Call, read: Callable[[Reader, bytes, Headers], Asked]) -> Reply:
+        reader = self._pool.reader(call.model, call.version)
+        body = await read_body(call.headers, call.receive)
+        if len(body) <= BODY_ON_LOOP:
+            asked = read(reader, body, call.headers)
+        else:
+            asked = await asyncio.to_thread(read, reader, body, call.headers)
+        answer = await self._decided(call, _with_headers(asked.request, call.headers))
+        rendered = asked.render(_prediction(answer, reader))
+        return Reply(rendered.body, 200, rendered.media_type, rendered.headers, answer)
+
+    async def _decided(self, call: Call, request: InferRequest) -> Answer:
+        """The answer, and the decision kept before it goes out."""
+        caller = Caller(call.caller, call.trace_id, call.started)
+        if request.rows <= ROWS_ON_LOOP:
+            answer = self._pool.answer(call.model, call.version, request, caller)
+        else:
+            answer = await asyncio.to_thread(self._pool.answer, call.model, call.version, request, caller)
+        await _kept(self._keep.record, answer.decision, answer.capture)
+        return answer
+
+    async def beside(self, answer: Answer) -> None:
+        """The other half of a pair, after the answer is out: nothing that fails here is seen outside."""
+        try:
+            if answer.decision.rows <= ROWS_ON_LOOP:
+                decision = answer.beside()
+            else:
+                decision = await asyncio.to_thread(answer.beside)
+            if decision is not None:
+                await _kept(self._keep.record, decision, answer.capture)
+        except Exception:  # noqa: BLE001 - the caller has the answer already
+            _log.exception("%s: the prediction beside was not recorded", answer.decision.model)
+
+    # --- outcomes ----------------------------------------------------------------------------------
+
+    async def outcomes(self, call: Call) -> Reply:
+        policy = self._pool.live(call.model).capture
+        body = await read_body(call.headers, call.receive)
+        read = outcomes.read_arrow if _media_type(call.headers, arrow.MEDIA_TYPE) else outcomes.read
+        found = read(body, model=call.model, caller=call.caller, at=self._service.clock())
+        for each in found:
+            await _kept(self._keep.outcomes, each, policy)
+        return Reply(orjson.dumps({"model_name": call.model, "accepted": sum(len(each.rows) for each in found)}))
+
+
+_Record = TypeVar("_Record")
+
+
+async def _kept(keep: Callable[[_Record, Policy], None], record: _Record, policy: Policy) -> None:
+    """Keep it, off the event loop where this waits for the disk."""
+    if policy.policy == "strict":
+        await asyncio.to_thread(keep, record, policy)
+    else:
+        keep(record, policy)
+
+
+def _held(live: Live) -> list[Loaded]:
+    return [loaded for loaded in (live.champion, live.challenger) if loaded is not None]
+
+
+def _index_entry(live: Live) -> tuple[str, int | None, str]:
+    return live.model, None if live.champion is None else live.champion.version, live.reason
+
+
+def _with_headers(request: InferRequest, headers: Headers) -> InferRequest:
+    """The request with what its headers say of it; the body's own word goes first."""
+    key = headers.get(b"idempotency-key")
+    if key is None or request.decision_id is not None:
+        return request
+    return replace(request, decision_id=decision_id(key.decode("latin-1"), "header idempotency-key"))
+
+
+def _prediction(answer: Answer, reader: Reader) -> Prediction:
+    decision = answer.decision
+    datatype = reader.table.outputs[answer.output].kind.datatype
+    outputs = (Output(answer.output, datatype, decision.outputs),)
+    return Prediction(decision.model, decision.version, decision.decision_id, decision.variant.value, outputs)
+
+
+# --- media types -----------------------------------------------------------------------------------------
+
+
+def _media_type(headers: Headers, *others: str) -> str:
+    """Which of the other media types the body is; empty for JSON. Raises ``UnsupportedMedia``."""
+    value = headers.get(b"content-type")
+    if value is None or value == b"application/json":
+        return ""
+    media = value.decode("latin-1").partition(";")[0].strip().lower()
+    if media in others:
+        return media
+    if media in _JSON_MEDIA or media.endswith("+json"):
+        return ""
+    expected = " or ".join(("application/json", *others))
+    raise UnsupportedMedia("header content-type", repr(media[:60]), expected)
+
+
+def _read_infer(reader: Reader, body: bytes, headers: Headers) -> Asked:
+    is_arrow = bool(_media_type(headers, arrow.MEDIA_TYPE))
+    if is_arrow:
+        if oip.JSON_LENGTH in headers:
+            raise RequestError("header inference-header-content-length", "an Arrow stream", "JSON and raw tensors")
+        asked = arrow.read(reader.table, body)
+    else:
+        asked = reader.asked(body, oip.json_length(headers, body))
+    accept = headers.get(b"accept", b"*/*")
+    if accept == b"*/*":
+        return asked
+    if arrow.MEDIA_TYPE.encode() in accept:
+        return asked._replace(render=arrow.answer)
+    if is_arrow and b"application/json" in accept:
+        return asked._replace(render=oip.json_answer)
+    return asked
+
+
+def _read_kserve(reader: Reader, body: bytes, headers: Headers) -> Asked:
+    _media_type(headers)
+    return kserve.read(reader.table, body)
+
+
+def _read_mlflow(reader: Reader, body: bytes, headers: Headers) -> Asked:
+    if _media_type(headers, mlflow.CSV):
+        return mlflow.read_csv(reader.table, body)
+    return mlflow.read(reader.table, body)
