@@ -131,7 +131,7 @@ class Handlers:
         ready = self._service.is_ready()
         return Reply(metadata.server_state("ready", holds=ready), 200 if ready else 503)
 
-    async def model_names(self, _: Call) -> Reply:
+    async def model_names(self, call: Call) -> Reply:
         return Reply(metadata.model_names([live.model for live in self._shown(call)]))
 
     async def model_metadata(self, call: Call) -> Reply:
@@ -177,7 +177,8 @@ class Handlers:
 
     async def kserve_explain(self, call: Call) -> Reply:
         self._pool.reader(call.model, None)
-        return Reply(*kserve.explain(call.model))
+        rendered = kserve.explain(call.model)
+        return Reply(rendered.body, 200, rendered.media_type)
 
     async def _predict(self, call: Call, read: Callable[[Reader, bytes, Headers], Asked]) -> Reply:
         reader = self._pool.reader(call.model, call.version)

@@ -36,7 +36,8 @@ from runtime.domain.routes import Route, Routes, Servable
 from runtime.domain.schema import Schema
 from runtime.domain.spec import Capture as Policy
 from runtime.flavors import Predictor
-from runtime.serving.protocols.oip import InferRequest, Reader
+from runtime.serving.protocols.oip import Reader
+from runtime.serving.protocols.request import InferRequest
 from runtime.serving.split import is_canary
 
 _log = logging.getLogger(__name__)

@@ -21,9 +21,10 @@ from runtime.serving.protocols.request import Fitted
 
 Values = Sequence[Any] | NDArray[Any]
 
+Types = frozenset[type]
 NONE = type(None)
-TEXTS = frozenset([str, NONE])
-NUMBERS = frozenset([bool, int, float, NONE])
+TEXTS: Types = frozenset([str, NONE])
+NUMBERS: Types = frozenset([bool, int, float, NONE])
 
 
 class Table:
@@ -155,7 +156,7 @@ def _untyped(values: Values, field: Field, rows: int) -> NDArray[Any]:
     return number(values, field)
 
 
-def _check_types(values: Values, allowed: frozenset[type], field: Field, expected: str) -> None:
+def _check_types(values: Values, allowed: Types, field: Field, expected: str) -> None:
     if not allowed.issuperset(map(type, values)):
         wrong = next(value for value in values if type(value) not in allowed)
         raise SchemaMismatch(f"input {field.name!r}", kind(wrong), expected)

@@ -167,7 +167,7 @@ def answer(prediction: Prediction, wanted: Wanted) -> Rendered:
     for output in prediction.outputs:
         if wanted.names is not None and output.name not in wanted.names:
             continue
-        described = {"name": output.name, "shape": [len(output.values)], "datatype": output.datatype}
+        described: dict[str, Any] = {"name": output.name, "shape": [len(output.values)], "datatype": output.datatype}
         if wanted.all_raw or output.name in wanted.raw:
             part = raw_bytes(output.datatype, output.values)
             described["parameters"] = {"binary_data_size": len(part)}

@@ -20,23 +20,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.domain.errors import RequestError, Unsupported
-from runtime.serving.protocols.columns import NONE, TEXTS
+from runtime.serving.protocols.columns import NONE, TEXTS, Types
 from runtime.serving.protocols.document import kind, listed, shortened
 
 MOST_AXES = 8
 
-_Types = frozenset[type]
-_BOOLEANS: _Types = frozenset([bool, NONE])
-_INTEGERS: _Types = frozenset([int, NONE])
-_FLOATS: _Types = frozenset([float, int, NONE])
-MIXED: _Types = _FLOATS | TEXTS
+_BOOLEANS: Types = frozenset([bool, NONE])
+_INTEGERS: Types = frozenset([int, NONE])
+_FLOATS: Types = frozenset([float, int, NONE])
+MIXED: Types = _FLOATS | TEXTS
 """What a BYTES tensor of whole rows holds in JSON: text, and numbers as they are."""
 
 _RANGES = {
     **{f"INT{bits}": (-(1 << bits - 1), (1 << bits - 1) - 1) for bits in (8, 16, 32, 64)},
     **{f"UINT{bits}": (0, (1 << bits) - 1) for bits in (8, 16, 32, 64)},
 }
-_TYPES: dict[str, _Types] = {
+_TYPES: dict[str, Types] = {
     "BOOL": _BOOLEANS,
     **dict.fromkeys(_RANGES, _INTEGERS),
     **{f"FP{bits}": _FLOATS for bits in (16, 32, 64)},
@@ -59,7 +58,7 @@ class Tensor(NamedTuple):  # a frozen dataclass takes four times as long to buil
     shape: list[int]
     data: list[Any] | NDArray[Any]
 
-    def values(self, types: _Types | None = None) -> list[Any] | NDArray[Any]:
+    def values(self, types: Types | None = None) -> list[Any] | NDArray[Any]:
         """The elements, flat, counted and of the datatype (or of ``types``)."""
         if isinstance(self.data, np.ndarray):
             return self.data
@@ -154,13 +153,13 @@ def _decoded(part: memoryview, datatype: str, shape: list[int], name: str) -> li
     if len(part) != count * kind_of.itemsize:
         expected = f"{count * kind_of.itemsize} for {datatype} of shape {shape}"
         raise RequestError(f"input {name!r}: parameters.binary_data_size", f"{len(part)} bytes", expected)
-    if datatype == "BOOL":
-        return np.frombuffer(part, dtype=np.uint8) != 0
-    return np.frombuffer(part, dtype=kind_of)
+    elements: NDArray[Any] = np.frombuffer(part, dtype=np.uint8 if datatype == "BOOL" else kind_of)
+    return elements != 0 if datatype == "BOOL" else elements
 
 
 def _texts(part: memoryview, count: int, name: str) -> list[str]:
-    where, at, texts = f"input {name!r}: binary data", 0, []
+    where, at = f"input {name!r}: binary data", 0
+    texts: list[str] = []
     if count > len(part) // _LENGTH.size:
         raise RequestError(where, f"{len(part)} bytes", f"at least {_LENGTH.size * count} for {count} elements")
     for _ in range(count):

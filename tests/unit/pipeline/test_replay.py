@@ -15,6 +15,7 @@ from runtime.pipeline import replay
 from runtime.pipeline.asking import Request, infer_request
 from runtime.pipeline.replay import Day, Replay, Tally, days, models_of
 from runtime.serving.protocols import oip, outcomes
+from runtime.serving.protocols.request import InferRequest
 from tests.unit.domain.lives import MODEL, MONDAY
 from tests.unit.pipeline.flights import SPEC, a_spec, frame, layout
 
@@ -26,7 +27,7 @@ def lived(after: str = "2d", models: set[str] = BOTH, given: pd.DataFrame = FRAM
     return list(days(a_spec(monitor={"outcomes_after": after}), given, models))
 
 
-def read(request: Request) -> oip.InferRequest:
+def read(request: Request) -> InferRequest:
     """As a replica reads it."""
     return oip.Reader(layout().schema).read(request.body)
 

@@ -11,7 +11,8 @@ from runtime.domain.events import Stage
 from runtime.domain.ids import new_id
 from runtime.domain.routes import Route
 from runtime.serving.pool import NAMED, NOT_FINITE, Answer, Caller, Pool
-from runtime.serving.protocols.oip import InferRequest, Reader
+from runtime.serving.protocols.oip import Reader
+from runtime.serving.protocols.request import InferRequest
 from tests.unit.serving.conftest import NOW, SCHEMA, Shop, route, routes
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from runtime.domain.errors import RequestError, SchemaMismatch
 from runtime.domain.schema import Field, FieldKind, Schema
 from runtime.serving.protocols import metadata, oip
-from runtime.serving.protocols.request import Asked, Output, Prediction
+from runtime.serving.protocols.request import Asked, InferRequest, Output, Prediction
 
 NUMBER, TEXT = FieldKind.NUMBER, FieldKind.TEXT
 Y = (Field(name="minutes", kind=NUMBER),)
@@ -26,7 +26,7 @@ def tensor(name: str, data: Any, shape: list[int] | None = None, datatype: str =
     return {"name": name, "shape": shape or [len(data)], "datatype": datatype, "data": data}
 
 
-def read(schema: Schema, *inputs: Any, **more: Any) -> oip.InferRequest:
+def read(schema: Schema, *inputs: Any, **more: Any) -> InferRequest:
     return oip.Reader(schema).read(orjson.dumps({"inputs": list(inputs), **more}))
 
 
