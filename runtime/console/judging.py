@@ -27,6 +27,7 @@ from runtime.domain.events import SegmentContent, SegmentSealed, VersionRegister
 from runtime.domain.schema import Schema
 from runtime.flavors import Column, Floats, load
 from runtime.flavors.threads import one_thread
+from runtime.storage.inputs import has_inputs
 from runtime.storage.objects import ObjectMissing, ObjectStore
 from runtime.storage.segments import DECISION_SCHEMA, OUTCOME_SCHEMA, read_segment, recorded_inputs
 
@@ -163,8 +164,9 @@ def _first_answers(store: ObjectStore, line: Line, rows: pa.Table, version: npt.
         what = f"the artifact of {first.model} version {first.version}"
         raise EvidenceMissing(what, first.artifact, error.where) from error
     answers = np.full(rows.num_rows, np.nan)
-    for number in np.unique(version):
-        mine = np.flatnonzero(version == number)
+    clear = has_inputs(rows).to_numpy()  # of a data subject, inputs stand nowhere in the clear: not compared
+    for number in np.unique(version[clear]):
+        mine = np.flatnonzero(clear & (version == number))
         columns = _columns(rows.take(pa.array(mine)), line.versions[int(number)].schema_)
         try:
             with one_thread():  # trees over a thousand rows: a thread a core costs more than it brings

@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import singledispatch
 from typing import Any, NamedTuple
 
+from runtime.domain import erasure as s
 from runtime.domain import events as e
 from runtime.domain import keeping as k
 from runtime.domain.entry import Entry
@@ -275,6 +276,19 @@ def _(event: k.BodiesDeleted) -> _Told:
     what = f"{_count(event.records, 'record')} in {_count(len(event.digests), 'segment')} deleted"
     numbers = f"of {_count(len(event.models), 'model')}, none newer than {_day(event.before)}"
     return _Told(what, event.reason, numbers, "fleet")
+
+
+@_tell.register
+def _(event: s.SubjectErasureOrdered) -> _Told:
+    records = _count(sum(part.records for part in event.parts), "record")
+    numbers = f"{records} of {', '.join(f'{part.model} ({_short(part.pseudonym)})' for part in event.parts)}"
+    return _Told("erasure of a data subject ordered", event.reason, numbers, "fleet")
+
+
+@_tell.register
+def _(event: s.SubjectErased) -> _Told:
+    numbers = f"key destroyed, inputs of {_count(event.records, 'record')} unreadable"
+    return _Told(f"data subject {_short(event.pseudonym)} erased", event.reason, numbers)
 
 
 # --- control plane ---------------------------------------------------------------------------------

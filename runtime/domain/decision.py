@@ -26,6 +26,9 @@ class Decision:
     ``numbers`` and ``texts`` hold the input columns in schema order, each of ``rows`` values (None or NaN where
     missing); ``outputs`` the first output column. ``time`` is the wall clock, ``event_time`` the moment the
     caller says the data is of (the same, unless a past is replayed).
+
+    Of a request that named its data subject, ``subject`` is the pseudonym, ``sealed`` holds the inputs of each row as
+    ciphertext under the subject's key, and ``numbers`` and ``texts`` are empty: nothing keeps them in the clear.
     """
 
     decision_id: str
@@ -43,6 +46,8 @@ class Decision:
     texts: tuple[list[str | None], ...]
     outputs: list[float]
     flags: tuple[str, ...] = field(default=())
+    subject: str = ""
+    sealed: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:

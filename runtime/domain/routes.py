@@ -41,12 +41,14 @@ class Routes(Document):
     """The routes of a pool that changed after the ledger size a replica named, and the size they stand for.
 
     ``flush`` is a number that only grows: a replica that sees a higher one seals what it has captured before it
-    asks again. ``applied`` sizes and flushes come back with the next question.
+    asks again. ``applied`` sizes and flushes come back with the next question. ``erased`` are pseudonyms of data
+    subjects whose keys were destroyed after that size.
     """
 
     size: int
     flush: int
     routes: tuple[Route, ...]
+    erased: tuple[str, ...] = ()
 
 
 def routes_after(state: FleetState, pool: str, size: int, flush: int) -> Routes:
@@ -56,7 +58,7 @@ def routes_after(state: FleetState, pool: str, size: int, flush: int) -> Routes:
         for model in state.models.values()
         if model.seq >= size and state.spec_of(model).serving.pool == pool
     ]
-    return Routes(size=state.size, flush=flush, routes=tuple(changed))
+    return Routes(size=state.size, flush=flush, routes=tuple(changed), erased=tuple(state.erased_since(size)))
 
 
 def _route(model: ModelState) -> Route:

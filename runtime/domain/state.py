@@ -131,6 +131,19 @@ class HoldState:
 
 
 @dataclass(frozen=True, slots=True)
+class ErasureState:
+    """An erasure of what a data subject was to one model; ``erased`` is the entry that says it is done."""
+
+    model: str
+    pseudonym: str
+    records: int
+    reason: str
+    by: str
+    ordered: int
+    erased: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
     """Counts over the whole ledger."""
 
@@ -140,6 +153,7 @@ class Totals:
     lost: int = 0
     deleted: int = 0
     dropped: int = 0
+    erased: int = 0
     refused_loads: int = 0
     refused_commands: int = 0
 
@@ -155,6 +169,7 @@ class FleetState:
     findings: MutableMapping[str, FindingState] = field(default_factory=dict)
     batches: dict[str, BatchState] = field(default_factory=dict)
     holds: dict[int, HoldState] = field(default_factory=dict)
+    erasures: dict[str, ErasureState] = field(default_factory=dict)
     watermark: datetime = DAWN
     ticks_until: datetime = DAWN
     totals: Totals = Totals()
@@ -170,6 +185,12 @@ class FleetState:
     def holds_on(self, model: str) -> list[HoldState]:
         """The legal holds on a model that were not released."""
         return [hold for hold in self.holds.values() if hold.model == model and hold.released is None]
+
+    def erased_since(self, size: int) -> list[str]:
+        """Pseudonyms whose keys are gone, by entries from number ``size`` on."""
+        return [
+            each.pseudonym for each in self.erasures.values() if each.erased is not None and each.erased >= size
+        ]
 
     def spec_of(self, model: ModelState) -> Spec:
         """The spec a model was declared by."""

@@ -14,9 +14,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import os
-import secrets
-import stat
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -35,14 +32,12 @@ from runtime.domain.base import rfc3339
 from runtime.domain.errors import GrantInvalid
 from runtime.domain.grant import Grant, SignedGrant
 from runtime.ledger.errors import KeyUnusable
-from runtime.ledger.folders import sync_folder
+from runtime.ledger.private_files import place_private, read_private
 from runtime.ledger.signers import Key
 
 PUBLIC_PREFIX = "ed25519:"
 PUBLIC_BYTES = 32
 SIGNATURE_BYTES = 64
-LARGEST_KEY_FILE_BYTES = 4_096
-_OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 class SigningKey:
@@ -164,7 +159,7 @@ def _plain_base64(text: str, size: int) -> bytes | None:
 
 def _load(path: Path) -> Ed25519PrivateKey:
     try:
-        content = _read_private(path)
+        content = read_private(path)
     except OSError as error:
         raise KeyUnusable(str(path), f"cannot be read: {error.strerror}") from error
     try:
@@ -176,37 +171,6 @@ def _load(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def _read_private(path: Path) -> bytes:
-    """The content of a file that nobody else can reach; what is asked is the open file, not its name."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise KeyUnusable(str(path), "not a file")
-        if status.st_mode & _OPEN_TO_OTHERS:
-            raise KeyUnusable(str(path), f"mode {stat.S_IMODE(status.st_mode):04o} lets others at it; expected 0600")
-        if status.st_uid != os.geteuid():
-            raise KeyUnusable(str(path), f"belongs to user {status.st_uid}, not to {os.geteuid()}")
-        return os.read(descriptor, LARGEST_KEY_FILE_BYTES)
-    finally:
-        os.close(descriptor)
-
-
 def _create(path: Path) -> None:
     """Put a new key in place, unless another process was faster."""
-    content = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)  # fails where rename would overwrite
-        except FileExistsError:
-            return
-    finally:
-        draft.unlink()
-    sync_folder(path.parent)
+    place_private(path, Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

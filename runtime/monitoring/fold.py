@@ -151,6 +151,9 @@ class Monitor:
         decisions = decisions.without(watch.waiting.knows)
         for key, output in zip(decisions.keys, decisions.outputs, strict=True):
             watch.waiting.served(key, decisions.version, output)
+        if decisions.erased:
+            watch.erased += len(decisions.keys)
+            return
         if decisions.keys and watch.features is not None and decisions.version == watch.version:
             schema = self._schema(decisions.model, decisions.version)
             watch.features.count(decisions.columns(schema, watch.features.profile.layout.names))

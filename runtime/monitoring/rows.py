@@ -23,6 +23,8 @@ class DecisionRows:
     numbers: npt.NDArray[np.float64]
     texts: npt.NDArray[np.object_]
     outputs: list[float]
+    erased: bool = False
+    """Their data subjects are erased: there are outputs, and no inputs (both arrays are empty)."""
 
     def columns(self, schema: Schema, wanted: Collection[str]) -> dict[str, npt.ArrayLike]:
         """Feature columns by name, those of ``wanted`` (a baseline's features) that the schema has."""
@@ -43,8 +45,8 @@ class DecisionRows:
         return replace(
             self,
             keys=[self.keys[index] for index in fresh],
-            numbers=self.numbers[fresh],
-            texts=self.texts[fresh],
+            numbers=self.numbers if self.erased else self.numbers[fresh],
+            texts=self.texts if self.erased else self.texts[fresh],
             outputs=[self.outputs[index] for index in fresh],
         )
 

@@ -1,21 +1,33 @@
-"""Reads a segment into the batches the monitor counts: one for each model, version and variant in it."""
+"""Reads a segment into the batches the monitor counts: one for each model, version and variant in it.
+
+Inputs that were sealed under a data subject's key are opened in memory, to be counted. Rows whose key is destroyed
+come in batches of their own, without inputs: what was predicted for them still counts.
+"""
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 
 from runtime.domain.decision import Variant
 from runtime.monitoring.rows import DecisionRows, OutcomeRows
+from runtime.storage.inputs import KeyOf, opened
 from runtime.storage.objects import ObjectStore
 from runtime.storage.segments import read_segment, recorded_inputs
 
+_NO_INPUTS = (np.empty((0, 0)), np.empty((0, 0), dtype=object))
 
-def decisions_of(store: ObjectStore, digest: str) -> list[DecisionRows]:
-    """The decisions of a segment. Raises what ``read_segment`` raises."""
-    table = read_segment(store, digest)
+
+def decisions_of(store: ObjectStore, digest: str, key_of: KeyOf) -> list[DecisionRows]:
+    """The decisions of a segment. Raises what ``read_segment``, ``opened`` and ``key_of`` raise."""
+    readable, erased = opened(read_segment(store, digest), key_of)
+    return [*_batches(readable, erased=False), *_batches(erased, erased=True)]
+
+
+def _batches(table: pa.Table, *, erased: bool) -> list[DecisionRows]:
     batches = []
     for (model, version, variant), part in _groups(table, ("model", "version", "variant")):
-        numbers, texts = recorded_inputs(part)
+        numbers, texts = _NO_INPUTS if erased else recorded_inputs(part)
         batches.append(
             DecisionRows(
                 model=model,
@@ -25,6 +37,7 @@ def decisions_of(store: ObjectStore, digest: str) -> list[DecisionRows]:
                 numbers=numbers,
                 texts=texts,
                 outputs=part["output"].to_pylist(),
+                erased=erased,
             )
         )
     return batches

@@ -73,6 +73,8 @@ class Watch:
         self.recent: deque[float] = deque(maxlen=1)
         self.closed_until: datetime | None = None
         self.unknown_outcomes = 0
+        self.erased = 0
+        """Rows served whose inputs were erased before they were counted: they count for performance, not for drift."""
         self._told: OrderedDict[RowKey, float] = OrderedDict()
 
     def follow(self, version: int, baseline: Baseline, spec: Spec) -> None:

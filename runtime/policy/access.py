@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from runtime.domain import erasure as s
 from runtime.domain import events as e
 from runtime.domain import keeping as k
 from runtime.domain.errors import Forbidden
@@ -64,6 +65,8 @@ _ALLOWED: dict[Role, tuple[type, ...]] = {
         k.LegalHoldPlaced,
         k.LegalHoldReleased,
         k.BodiesDeleted,
+        s.SubjectErasureOrdered,
+        s.SubjectErased,
     ),
     Role.APPROVER: (e.ApprovalGiven, e.VersionRefused),
     Role.GOVERNOR: (

@@ -4,6 +4,7 @@ A payload is a JSON array whose first element tells what it is:
 
     ["d", number, decision_id, time, event_time, model, version, artifact, grant_id, variant, caller,
           trace_id, latency_us, numbers, texts, outputs, flags, odd]
+    ["d", ... odd, subject, sealed]                           of a request that named its data subject
     ["o", number, decision_id, time, model, caller, rows, actuals, odd]
 
 ``number`` belongs to its first row; the rows after it have the next numbers. Decisions and outcomes are
@@ -105,6 +106,8 @@ def encode_decision(number: int, decision: Decision) -> bytes:
     """
     rows = len(decision.outputs)
     lengths = {*map(len, decision.numbers), *map(len, decision.texts), rows}
+    if decision.subject:
+        lengths.add(len(decision.sealed))
     if len(lengths) > 1:
         raise RequestError("decision", f"columns of {sorted(lengths)} values", f"{rows}, one for each row")
     if decision.time.tzinfo is None or decision.event_time.tzinfo is None:
@@ -180,6 +183,7 @@ def _plain(payloads: list[bytes]) -> PlainDecisions | None:
 
 
 def _decision_fields(number: int, d: Decision, odd: Sequence[_Odd]) -> tuple[object, ...]:
+    of_subject = (d.subject, d.sealed) if d.subject else ()
     return (
         "d",
         number,
@@ -199,6 +203,7 @@ def _decision_fields(number: int, d: Decision, odd: Sequence[_Odd]) -> tuple[obj
         d.outputs,
         d.flags,
         odd,
+        *of_subject,
     )
 
 
@@ -223,7 +228,8 @@ def _odd_values(place: int, values: Sequence[float | None]) -> list[_Odd]:
 
 def _decision(number: int, decision_id: str, time: str, event_time: str, *rest: Any) -> NumberedDecision:
     model, version, artifact, grant_id, variant, caller, trace_id, latency_us, *values = rest
-    numbers, texts, outputs, flags, odd = values
+    numbers, texts, outputs, flags, odd, *of_subject = values
+    subject, sealed = of_subject or ("", ())
     for place, index, value in odd:
         (outputs if place == _LAST else numbers[place])[index] = float(value)
     decision = Decision(
@@ -242,6 +248,8 @@ def _decision(number: int, decision_id: str, time: str, event_time: str, *rest: 
         texts=tuple(texts),
         outputs=outputs,
         flags=tuple(flags),
+        subject=subject,
+        sealed=tuple(sealed),
     )
     return NumberedDecision(number, decision)
 

@@ -7,6 +7,9 @@ missing the run ends and another segment begins, so that the events alone show e
 The same records give the same bytes (with the same pyarrow): a seal that is repeated after a crash finds its
 object in place. The file's metadata name content, replica and epoch; a file that lies under another event is caught.
 
+A segment of decisions in which one names its data subject has two columns more, ``subject`` (the pseudonym) and
+``sealed`` (the row's inputs as ciphertext, see ``subject_key``); both are empty in rows without a subject.
+
 Text columns are plain in Arrow and dictionary-encoded in Parquet; numbers and times are delta-encoded.
 """
 
@@ -58,6 +61,9 @@ DECISION_SCHEMA = _required(
     output=pa.float64(),
     flags=pa.list_(pa.string()),
 )
+OF_SUBJECT = ("subject", "sealed")
+SUBJECT_SCHEMA = pa.schema([*DECISION_SCHEMA, *_required(subject=pa.string(), sealed=pa.string())])
+"""Of decisions of which one names its data subject."""
 OUTCOME_SCHEMA = _required(
     number=pa.int64(),
     decision_id=pa.string(),
@@ -67,14 +73,14 @@ OUTCOME_SCHEMA = _required(
     caller=pa.string(),
     actual=pa.float64(),
 )
-_SCHEMAS = {SegmentContent.DECISIONS: DECISION_SCHEMA, SegmentContent.OUTCOMES: OUTCOME_SCHEMA}
+_SCHEMAS = {SegmentContent.DECISIONS: (DECISION_SCHEMA, SUBJECT_SCHEMA), SegmentContent.OUTCOMES: (OUTCOME_SCHEMA,)}
 _OF_DECISION = (
     *("decision_id", "time", "event_time", "model", "version", "artifact", "grant_id", "variant"),
     *("caller", "trace_id", "latency_us"),
 )
 _OF_OUTCOMES = ("decision_id", "time", "model", "caller")
 _DELTA = ("number", "row", "time", "event_time", "latency_us")
-_PLAIN = ("output", "actual", "numbers.list.element")
+_PLAIN = ("output", "actual", "numbers.list.element", "sealed")
 
 
 class SegmentMismatch(IntegrityError):
@@ -111,21 +117,23 @@ def seal(frames: Iterable[Frames], store: ObjectStore, replica: str, epoch: str)
         if own and frame.number < own[-1].following:
             raise RecordsOutOfOrder(replica, epoch, frame.number, own[-1].following - 1)
         if not own or frame.number > own[-1].following:
-            own.append(_Run(DECISION_SCHEMA if is_decision else OUTCOME_SCHEMA, frame.number))
+            own.append(_Run(SUBJECT_SCHEMA if is_decision else OUTCOME_SCHEMA, frame.number))
         own[-1].add(frame)
     return [_seal_table(content, run.table(), store, replica, epoch) for content, own in runs.items() for run in own]
 
 
 def read_segment(store: ObjectStore, digest: Digest, columns: Sequence[str] | None = None) -> pa.Table:
-    """The records of a segment, or these columns of them.
+    """The records of a segment, or these columns of them; those ``OF_SUBJECT`` are given where there are any.
 
     Raises ``DigestMismatch``, ``ObjectMissing``, or ``SegmentMismatch`` if it is none or lacks a column.
     """
     try:
         file = pq.ParquetFile(pa.BufferReader(store.get(digest)))
         content = SegmentContent(_metadata(file.schema_arrow).get("content", ""))
-        if not file.schema_arrow.equals(_SCHEMAS[content]):
-            raise SegmentMismatch(digest, "schema", str(_SCHEMAS[content]), str(file.schema_arrow))
+        if not any(file.schema_arrow.equals(schema) for schema in _SCHEMAS[content]):
+            raise SegmentMismatch(digest, "schema", str(_SCHEMAS[content][0]), str(file.schema_arrow))
+        if columns is not None and OF_SUBJECT[0] not in file.schema_arrow.names:
+            columns = [name for name in columns if name not in OF_SUBJECT]
         if absent := set(columns or ()) - set(file.schema_arrow.names):
             raise SegmentMismatch(digest, "columns", ", ".join(sorted(absent)), f"a segment of {content.value}")
         # A year has thousands of small segments: starting a thread a column costs more than it brings.
@@ -141,6 +149,15 @@ def recorded_inputs(decisions: pa.Table) -> tuple[npt.NDArray[np.float64], npt.N
     numbers = pc.list_flatten(decisions["numbers"].combine_chunks()).to_numpy(zero_copy_only=False)
     texts = pc.list_flatten(decisions["texts"].combine_chunks()).to_pylist()
     return numbers.astype(np.float64).reshape(shape), np.array(texts, dtype=object).reshape(shape)
+
+
+def with_subjects(decisions: pa.Table) -> pa.Table:
+    """The table with the columns ``OF_SUBJECT``, empty ones where it has none: tables of both kinds fit together."""
+    for name in OF_SUBJECT:
+        if name not in decisions.column_names:
+            empty = pa.array([""] * decisions.num_rows, pa.string())
+            decisions = decisions.append_column(SUBJECT_SCHEMA.field(name), empty)
+    return decisions
 
 
 def read_decisions(
@@ -233,13 +250,18 @@ class _Run:
 
     def table(self) -> pa.Table:
         # pyarrow keeps NaN as NaN and None as null, unless told that the values are from pandas.
-        return pa.Table.from_arrays([self._array(field) for field in self._schema], schema=self._schema)
+        schema = self._schema
+        if OF_SUBJECT[0] in schema.names and not any(self._columns[OF_SUBJECT[0]]):
+            schema = DECISION_SCHEMA
+        return pa.Table.from_arrays([self._array(field) for field in schema], schema=schema)
 
     def _add_plain(self, plain: PlainDecisions, rows: int) -> None:
         columns = self._columns
         columns["row"] += [0] * rows
         for name, values in zip(_OF_DECISION, plain.fields, strict=True):
             columns[name] += values
+        for name in OF_SUBJECT:
+            columns[name] += [""] * rows
         columns["output"] += map(float, plain.outputs)
         for name, lists in (("numbers", plain.numbers), ("texts", plain.texts), ("flags", plain.flags)):
             columns[name] += chain.from_iterable(lists)
@@ -251,6 +273,8 @@ class _Run:
         columns["row"] += range(rows)
         for name in _OF_DECISION:
             columns[name] += [getattr(d, name)] * rows
+        columns["subject"] += [d.subject] * rows
+        columns["sealed"] += d.sealed or [""] * rows
         columns["output"] += map(float, d.outputs)
         self._add_lists("numbers", d.numbers, rows)
         self._add_lists("texts", d.texts, rows)
@@ -337,7 +361,9 @@ def _read(store: ObjectStore, segments: Iterable[SegmentSealed], content: Segmen
         and (since is None or segment.last_time >= since)
         and (until is None or segment.first_time < until)
     ]
-    return pa.concat_tables(tables) if tables else _SCHEMAS[content].empty_table()
+    if any(OF_SUBJECT[0] in table.column_names for table in tables):
+        tables = [with_subjects(table) for table in tables]
+    return pa.concat_tables(tables) if tables else _SCHEMAS[content][0].empty_table()
 
 
 def _chosen(table: pa.Table, choice: _Choice) -> pa.Table:

@@ -12,6 +12,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from runtime.domain import events as e
+from runtime.domain.erasure import ErasurePart
 from runtime.domain.reports import Comparison, EvaluationReport, FeatureStatistic, GateResult, WindowPerformance
 from runtime.domain.verdict import Verdict
 from tests.unit.domain.lives import KINDS, MODEL, MONDAY, SCHEMA, STEPS, a_grant, a_spec, digest, granted
@@ -71,6 +72,12 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "hold": VERSIONS,
     "digests": st.lists(DIGESTS, min_size=1, max_size=2).map(tuple),
     "records": VERSIONS,
+    "pseudonym": st.sampled_from(["a" * 64, "b" * 64]),
+    "parts": st.lists(
+        st.builds(ErasurePart, model=MODELS, pseudonym=st.sampled_from(["a" * 64, "b" * 64]), records=COUNTS),
+        min_size=1,
+        max_size=2,
+    ).map(tuple),
 }
 DIGEST_FIELDS = ("digest", "artifact", "package", "dataset", "policy")
 MOMENT_FIELDS = ("as_of", "since", "until", "valid_until", "before", "first_time", "last_time")

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
+from runtime.domain.erasure import SubjectErased, SubjectErasureOrdered
 from runtime.domain.events.approvals import ApprovalGiven, ApprovalRequested, GrantIssued, GrantRevoked, VersionApproved
 from runtime.domain.events.control import CommandRefused, GovernorStarted
 from runtime.domain.events.models import (
@@ -81,6 +82,8 @@ __all__ = [
     "SpecApplied",
     "Stage",
     "Step",
+    "SubjectErased",
+    "SubjectErasureOrdered",
     "TicksClosed",
     "TrainingFailed",
     "VerdictReached",
@@ -130,6 +133,8 @@ Event = Annotated[
     | LegalHoldPlaced
     | LegalHoldReleased
     | BodiesDeleted
+    | SubjectErasureOrdered
+    | SubjectErased
     | GovernorStarted
     | CommandRefused,
     Field(discriminator="kind"),

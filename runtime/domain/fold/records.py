@@ -1,14 +1,15 @@
-"""What entries about records change: segments, gaps, legal holds, bodies that were deleted."""
+"""What entries about records change: segments, gaps, legal holds, bodies that were deleted, subjects."""
 
 from __future__ import annotations
 
+from runtime.domain import erasure as s
 from runtime.domain import events as e
 from runtime.domain import keeping as k
 from runtime.domain.entry import Entry
 from runtime.domain.errors import Refused
 from runtime.domain.fold.moves import change
 from runtime.domain.records import replace
-from runtime.domain.state import FleetState, HoldState
+from runtime.domain.state import ErasureState, FleetState, HoldState
 
 
 @change.register
@@ -55,7 +56,34 @@ def _(event: k.LegalHoldReleased, state: FleetState, entry: Entry) -> None:
 @change.register
 def _(event: k.BodiesDeleted, state: FleetState, entry: Entry) -> None:
     for name in event.models:
-        if state.holds_on(state.model(name).name):
-            held = ", ".join(str(hold.hold) for hold in state.holds_on(name))
-            raise Refused(f"deletion of {len(event.digests)} bodies", f"{name} is under legal hold {held}")
+        _refuse_if_held(f"deletion of {len(event.digests)} bodies", name, state)
     state.totals = replace(state.totals, deleted=state.totals.deleted + event.records)
+
+
+@change.register
+def _(event: s.SubjectErasureOrdered, state: FleetState, entry: Entry) -> None:
+    ordered: dict[str, ErasureState] = {}
+    for part in event.parts:
+        _refuse_if_held("erasure of a data subject", part.model, state)
+        known = state.erasures.get(part.pseudonym) or ordered.get(part.pseudonym)
+        if known is not None:
+            raise Refused("erasure of a data subject", f"entry {known.ordered} ordered that of the same pseudonym")
+        ordered[part.pseudonym] = ErasureState(
+            part.model, part.pseudonym, part.records, event.reason, entry.principal, entry.seq
+        )
+    state.erasures |= ordered
+
+
+@change.register
+def _(event: s.SubjectErased, state: FleetState, entry: Entry) -> None:
+    erasure = state.erasures.get(event.pseudonym)
+    if erasure is None or erasure.model != event.model or erasure.erased is not None:
+        raise Refused(f"erasure of a data subject of {event.model}", "no such erasure is ordered and not yet done")
+    state.erasures[event.pseudonym] = replace(erasure, erased=entry.seq)
+    state.totals = replace(state.totals, erased=state.totals.erased + event.records)
+
+
+def _refuse_if_held(what: str, model: str, state: FleetState) -> None:
+    if state.holds_on(state.model(model).name):
+        held = ", ".join(str(hold.hold) for hold in state.holds_on(model))
+        raise Refused(what, f"{model} is under legal hold {held}")

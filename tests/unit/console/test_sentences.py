@@ -8,6 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from runtime.console.sentences import sentence
+from runtime.domain import erasure as s
 from runtime.domain import events as e
 from runtime.domain import keeping as k
 from runtime.domain.entry import Entry
@@ -211,6 +212,16 @@ CASES: list[tuple[e.Event, str]] = [
     (
         k.BodiesDeleted(digests=(DIGEST,), models=(MODEL,), records=46, before=NOON, reason="kept for its time"),
         "fleet: 46 records in 1 segment deleted, of 1 model, none newer than 2013-03-01: kept for its time",
+    ),
+    (
+        s.SubjectErasureOrdered(
+            parts=(s.ErasurePart(model=MODEL, pseudonym="ab" * 32, records=2),), reason="request 7 of 2026"
+        ),
+        f"fleet: erasure of a data subject ordered, 2 records of {MODEL} (abababababab): request 7 of 2026",
+    ),
+    (
+        s.SubjectErased(model=MODEL, pseudonym="ab" * 32, records=1, reason="request 7 of 2026"),
+        f"{MODEL}: data subject abababababab erased, key destroyed, inputs of 1 record unreadable: request 7 of 2026",
     ),
     (
         e.LoadRefused(model=MODEL, version=3, replica="r1", reason="digest differs"),

@@ -23,7 +23,7 @@ def test_decisions_come_back_by_version_and_variant(store: ObjectStore) -> None:
     today, tomorrow = Traffic(0, rows=3), Traffic(1, rows=2)
     records = (today.decision, today.beside(2, error=1.0), tomorrow.decision)
     (segment,) = seal(frames(*records), store, "r", "e")
-    champion, shadow = decisions_of(store, segment.digest)
+    champion, shadow = decisions_of(store, segment.digest, lambda pseudonym: None)
     first, second = rows_of(today.decision), rows_of(tomorrow.decision)
     assert champion.keys == first.keys + second.keys
     assert champion.outputs == first.outputs + second.outputs

@@ -27,6 +27,7 @@ from runtime.monitoring.watch import Watch
 from runtime.statistics.performance import error_profile
 from runtime.statistics.profile import Profile
 from runtime.storage.frames import NumberedDecision, NumberedOutcomes
+from runtime.storage.inputs import KeyOf
 from runtime.storage.objects import ObjectStore
 from runtime.storage.segments import seal
 from tests.unit.domain.lives import (
@@ -160,6 +161,7 @@ class World:
         self.drafts: list[Draft] = []
         self.decisions: dict[str, list[DecisionRows]] = {}
         self.outcomes: dict[str, list[OutcomeRows]] = {}
+        self.key_of: KeyOf = lambda pseudonym: None
         self.monitor = self.a_monitor()
         self._sealed = 0
         self.tell(applied(a_spec(**spec)), declared())
@@ -170,7 +172,7 @@ class World:
         """A monitor that knows nothing yet."""
         return Monitor(
             self.store.get,
-            lambda digest: self.decisions.get(digest) or decisions_of(self.store, digest),
+            lambda digest: self.decisions.get(digest) or decisions_of(self.store, digest, self.key_of),
             lambda digest: self.outcomes.get(digest) or outcomes_of(self.store, digest),
         )
 
