@@ -1,11 +1,14 @@
 """Real parts in place of a cluster: artifacts of a few bytes, grants without a signature, a keeper of lists."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import numpy as np
+import orjson
 import pytest
 from numpy.typing import NDArray
 
@@ -17,24 +20,35 @@ from runtime.domain.ids import digest_of
 from runtime.domain.routes import Route, Routes, Servable
 from runtime.domain.schema import Field, FieldKind, Schema
 from runtime.domain.spec import Capture as Policy
+from runtime.serving.http import Application, Service
 from runtime.serving.pool import Pool
 
 SCHEMA = Schema(
     inputs=(Field(name="a", kind=FieldKind.NUMBER), Field(name="b", kind=FieldKind.NUMBER)),
     outputs=(Field(name="y", kind=FieldKind.NUMBER),),
 )
+MIXED = Schema(
+    inputs=(
+        Field(name="a", kind=FieldKind.NUMBER),
+        Field(name="dest", kind=FieldKind.TEXT),
+        Field(name="b", kind=FieldKind.NUMBER),
+    ),
+    outputs=SCHEMA.outputs,
+)
+"""Text among the numbers."""
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Times:
     """``y = factor * a``; the factor ``0`` fails, as a broken model would."""
 
-    def __init__(self, factor: float) -> None:
+    def __init__(self, factor: float, schema: Schema = SCHEMA) -> None:
         self.factor = factor
+        self._schema = schema
 
     @property
     def schema(self) -> Schema:
-        return SCHEMA
+        return self._schema
 
     def predict(self, columns: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
         if self.factor == 0:
@@ -47,6 +61,7 @@ class Shop:
     """Everything a pool is built from, and what came out of it."""
 
     content: dict[str, bytes] = field(default_factory=dict)
+    schemas: dict[bytes, Schema] = field(default_factory=dict)
     loads: list[bytes] = field(default_factory=list)
     refused: list[LoadRefused] = field(default_factory=list)
     forged: set[str] = field(default_factory=set)
@@ -68,7 +83,7 @@ class Shop:
 
     def load(self, artifact: bytes) -> Times:
         self.loads.append(artifact)
-        return Times(float(artifact))
+        return Times(float(artifact), self.schemas.get(artifact, SCHEMA))
 
     def pool(self) -> Pool:
         return Pool(
@@ -80,8 +95,11 @@ class Shop:
             clock=lambda: self.now,
         )
 
-    def servable(self, version: int, factor: float, model: str = "m", signature: str = "good") -> Servable:
+    def servable(
+        self, version: int, factor: float, model: str = "m", signature: str = "good", schema: Schema = SCHEMA
+    ) -> Servable:
         content = b"%g" % factor
+        self.schemas[content] = schema
         digest = digest_of(content)
         self.content.setdefault(digest, content)
         grant = Grant(
@@ -96,7 +114,7 @@ class Shop:
             valid_from=NOW - timedelta(days=1),
             valid_until=NOW + timedelta(days=1),
         )
-        return Servable(signed=SignedGrant(grant=grant, key_id="k", signature=signature), schema=SCHEMA)
+        return Servable(signed=SignedGrant(grant=grant, key_id="k", signature=signature), schema=schema)
 
     def tamper(self, servable: Servable) -> None:
         self.content[servable.signed.grant.artifact] = b"666"
@@ -137,3 +155,54 @@ def shop() -> Shop:
 @pytest.fixture
 def kept() -> Kept:
     return Kept()
+
+
+ROW = {"name": "x", "shape": [1, 2], "datatype": "FP64", "data": [2.0, 1.0]}
+
+
+class Client:
+    """httpx over the application itself: its real transport, without a network."""
+
+    def __init__(self, application: Application) -> None:
+        self._runner = asyncio.Runner()
+        self._client = httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://replica")
+
+    def send(self, method: str, path: str, **more: Any) -> httpx.Response:
+        return self._runner.run(self._client.request(method, path, **more))
+
+    def infer(self, path: str = "/v2/models/m", headers: dict[str, str] | None = None, **body: Any) -> httpx.Response:
+        content = orjson.dumps({"inputs": [ROW], **body})
+        return self.send("POST", f"{path}/infer", content=content, headers=headers)
+
+    def close(self) -> None:
+        self._runner.close()
+
+
+@pytest.fixture
+def pool(shop: Shop) -> Pool:
+    """A model ``m`` of two numbers, ``mixed`` with text among them, and ``off``, which is suspended."""
+    pool = shop.pool()
+    mixed = Route(model="mixed", champion=shop.servable(1, 30, "mixed", schema=MIXED))
+    pool.apply(routes(route(shop.servable(1, 10)), mixed, Route(model="off", reason="it is suspended")))
+    return pool
+
+
+@pytest.fixture
+def ended() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def application(pool: Pool, kept: Kept, shop: Shop, ended: list[str]) -> Application:
+    async def on_shutdown() -> None:
+        ended.append("closed")
+
+    service = Service(pool, kept, lambda: shop.now, lambda: not ended, "0.1.0")
+    return Application(service, on_shutdown)
+
+
+@pytest.fixture
+def client(application: Application) -> Iterator[Client]:
+    client = Client(application)
+    yield client
+    client.close()

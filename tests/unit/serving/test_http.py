@@ -1,68 +1,17 @@
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import orjson
 import pytest
 
 from runtime.domain.decision import Variant
 from runtime.domain.events import Stage
 from runtime.domain.ids import new_id
-from runtime.domain.routes import Route
 from runtime.domain.spec import Capture as Policy
 from runtime.serving import body, handlers
-from runtime.serving.http import Application, Service
+from runtime.serving.http import Application
 from runtime.serving.pool import Pool
-from tests.unit.serving.conftest import Kept, Shop, route, routes
-
-ROW = {"name": "x", "shape": [1, 2], "datatype": "FP64", "data": [2.0, 1.0]}
-
-
-class Client:
-    """httpx over the application itself: its real transport, without a network."""
-
-    def __init__(self, application: Application) -> None:
-        self._runner = asyncio.Runner()
-        self._client = httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://replica")
-
-    def send(self, method: str, path: str, **more: Any) -> httpx.Response:
-        return self._runner.run(self._client.request(method, path, **more))
-
-    def infer(self, path: str = "/v2/models/m", headers: dict[str, str] | None = None, **body: Any) -> httpx.Response:
-        content = orjson.dumps({"inputs": [ROW], **body})
-        return self.send("POST", f"{path}/infer", content=content, headers=headers)
-
-    def close(self) -> None:
-        self._runner.close()
-
-
-@pytest.fixture
-def pool(shop: Shop) -> Pool:
-    pool = shop.pool()
-    pool.apply(routes(route(shop.servable(1, 10)), Route(model="off", reason="it is suspended")))
-    return pool
-
-
-@pytest.fixture
-def ended() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def application(pool: Pool, kept: Kept, shop: Shop, ended: list[str]) -> Application:
-    async def on_shutdown() -> None:
-        ended.append("closed")
-
-    service = Service(pool, kept, lambda: shop.now, lambda: not ended, "0.1.0")
-    return Application(service, on_shutdown)
-
-
-@pytest.fixture
-def client(application: Application) -> Iterator[Client]:
-    client = Client(application)
-    yield client
-    client.close()
+from tests.unit.serving.conftest import Client, Kept, Shop, route, routes
 
 
 def test_an_answer_names_its_decision_and_the_decision_is_kept_before(client: Client, kept: Kept) -> None:
@@ -189,7 +138,10 @@ def test_metadata_and_readiness(client: Client, shop: Shop, pool: Pool, ended: l
 
 def test_the_repository_index_lists_every_model(client: Client) -> None:
     index = client.send("POST", "/v2/repository/index").json()
-    assert [(each["name"], each["state"]) for each in index] == [("m", "READY"), ("off", "UNAVAILABLE")]
+    states = [(each["name"], each["state"]) for each in index]
+    assert states == [("m", "READY"), ("mixed", "READY"), ("off", "UNAVAILABLE")]
+    ready = client.send("POST", "/v2/repository/index", content=b'{"ready": true}').json()
+    assert [each["name"] for each in ready] == ["m", "mixed"]
 
 
 def test_outcomes_come_as_a_list_or_as_a_decisions_actuals(client: Client, kept: Kept) -> None:
