@@ -17,7 +17,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (running.up, running.down, showing.status, witnessing.witness, showing.version),
     "Build": (acting.apply, running.prepare, running.train, running.retrain, running.replay),
     "Look": (showing.models, showing.model, showing.findings, history.history),
-    "Prove": (exporting.passport, verifying.verify, anchoring.anchors),
+    "Prove": (exporting.passport, exporting.evidence, verifying.verify, anchoring.anchors),
     "Act": (
         acting.approve,
         acting.reject,

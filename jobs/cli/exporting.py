@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jobs.arguments import moment
 from jobs.cli import output
 from jobs.cli.failing import NotReachable
-from jobs.cli.options import Database
+from jobs.cli.options import Database, Model, Offline
 
 if TYPE_CHECKING:
     from runtime.evidence.ledger import SignedLedger
+
+
+def _moment(text: str) -> datetime:
+    """A time of RFC 3339, or a date, in UTC. Raises ``typer.BadParameter``."""
+    try:
+        return moment(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        expected = "a time of RFC 3339 (2026-03-01T12:00:00Z) or a date"
+        raise typer.BadParameter(f"{text!r} is no moment; expected {expected}") from error
+
 
 _Out = Annotated[Path, typer.Option("-o", "--out", metavar="FILE", dir_okay=False, help="The file to write.")]
 _Until = Annotated[
@@ -26,6 +38,18 @@ _Answer = Annotated[
     int | None,
     typer.Option("--version", metavar="VERSION", min=1, help="As this version answered it, a shadow answer too."),
 ]
+_PASSPORTS = 3
+_PackOut = Annotated[
+    Path | None,
+    typer.Option(
+        "-o", "--out", metavar="FILE.zip", dir_okay=False, help="[default: MODEL-FROM-TO.zip, by their dates]"
+    ),
+]
+_From = Annotated[
+    datetime, typer.Option("--from", parser=_moment, metavar="TIME", help="The first moment of it (UTC).")
+]
+_To = Annotated[datetime, typer.Option("--to", parser=_moment, metavar="TIME", help="The moment before which it ends.")]
+_Sample = Annotated[int, typer.Option("--sample", min=0, max=100_000, help="At most so many records, proven.")]
 _Store = Annotated[
     str | None, typer.Option("--store", metavar="URL", help="Where segments lie. [default: FLEETWARD_STORE]")
 ]
@@ -58,6 +82,52 @@ def passport(
     output.lines([f"{out}: decision {decision_id}, {rows} rows, under the checkpoint of {ledger.size} entries"])
     for gap in written.gaps:
         output.note(f"gap: the ledger does not show the {gap} of this decision")
+
+
+def evidence(
+    name: Model,
+    since: _From,
+    until: _To,
+    out: _PackOut = None,
+    sample: _Sample = 100,
+    offline: Offline = False,  # noqa: FBT002
+    database: Database = None,
+    store: _Store = None,
+) -> None:
+    """Write all that is recorded of one model in one period into one archive that verify checks offline."""
+    from runtime.evidence.pack import write_pack
+    from runtime.proof.pack.form import Period
+    from runtime.settings import Settings
+    from runtime.storage.objects import ObjectStore
+
+    if not since < until:
+        raise typer.BadParameter(f"{_said(until)} is not after --from, {_said(since)}", param_hint="--to")
+    path = out or Path(f"{name}-{since:%Y%m%d}-{until:%Y%m%d}.zip")
+    objects = ObjectStore.open(store or Settings.from_environment().store)
+    if not offline and database is None:
+        _publish()
+    with signed_ledger(database, None) as ledger, output.working("gathering the evidence"):
+        period = Period(name, _said(since), _said(until))
+        written = write_pack(ledger, objects, period, path, sample=sample, passports=_PASSPORTS)
+    records = written.decisions.counts.records
+    output.lines([f"{path}: {written.files} files, {written.entries} entries, {records} records; {written.digest}"])
+    output.note(f"gaps: {len(written.gaps)}, listed in gaps.json and on the page evidence.html")
+
+
+def _publish() -> None:
+    """Have a governor that is up sign for what is behind its last checkpoint, as ``ledger checkpoint`` does."""
+    from jobs.cli.reading import is_up, proving
+    from runtime.settings import Settings
+
+    if is_up(Settings.from_environment()):
+        with proving(offline=False, database=None) as prover:
+            prover.checkpoint()
+
+
+def _said(time: datetime) -> str:
+    from runtime.domain.base import rfc3339
+
+    return rfc3339(time)
 
 
 @contextmanager

@@ -19,10 +19,15 @@ from jobs.cli.options import Format, Output
 if TYPE_CHECKING:
     from runtime.proof.bundle import Lines
     from runtime.proof.checkpoints import Keys
+    from runtime.proof.pack.verify import PackVerification
     from runtime.proof.verify_bundle import BundleVerification
     from runtime.proof.verify_passport import PassportVerification
 
-_File = Annotated[str, typer.Argument(metavar="FILE", help="A bundle or a passport; - reads it from stdin.")]
+    Verification = BundleVerification | PassportVerification | PackVerification
+
+_File = Annotated[
+    str, typer.Argument(metavar="FILE", help="A bundle, a passport or an evidence pack; - reads it from stdin.")
+]
 _Key = Annotated[
     str, typer.Option("--key", metavar="VKEY", help="The ledger's public key, got from somebody you trust.")
 ]
@@ -39,14 +44,14 @@ _Since = Annotated[
 def verify(
     file: _File, key: _Key, witness_key: _Witnesses = None, since: _Since = None, output_: Output = Format.TABLE
 ) -> None:
-    """Check an exported bundle or a decision's passport, offline, with public keys alone."""
+    """Check an exported bundle, a decision's passport or an evidence pack, offline, with public keys alone."""
     from runtime.ledger.note import Verifier
     from runtime.proof.checkpoints import Keys
 
     keys = Keys(Verifier.parse(key), tuple(Verifier.parse(each) for each in witness_key or ()))
     older = None if since is None else _read(since)
     with _opened(file) as stream, output.working("verifying"):
-        checked = _verified(stream, keys, older)
+        checked = _verified_pack(stream, keys, older) if _is_pack(stream) else _verified(stream, keys, older)
     document = _document(checked)
     if output_ is Format.JSON:
         output.as_json(document)
@@ -54,6 +59,23 @@ def verify(
         output.fields((name.replace("_", " "), _shown(value)) for name, value in document.items() if value)
     for name in checked.unchecked:
         output.note(f"{name} signed the checkpoint too: not checked, since no --witness-key was given for it")
+
+
+def _is_pack(stream: BinaryIO) -> bool:
+    """Whether a file begins as an archive does; what comes through a pipe is none, for it cannot be read twice."""
+    from runtime.proof.pack.form import FIRST_BYTES
+
+    if not stream.seekable():
+        return False
+    first = stream.read(len(FIRST_BYTES))
+    stream.seek(0)
+    return first == FIRST_BYTES
+
+
+def _verified_pack(stream: BinaryIO, keys: Keys, older: bytes | None) -> PackVerification:
+    from runtime.proof.pack.verify import verify_pack
+
+    return verify_pack(stream, keys, since=older)
 
 
 def _verified(stream: BinaryIO, keys: Keys, older: bytes | None) -> BundleVerification | PassportVerification:
@@ -86,11 +108,9 @@ def _format_of(lines: Lines) -> object:
         raise
 
 
-def _document(checked: BundleVerification | PassportVerification) -> dict[str, Any]:
+def _document(checked: Verification) -> dict[str, Any]:
     """The result as JSON: ``result`` first, then every field that says something."""
-    from runtime.proof.verify_bundle import BundleVerification
-
-    what = "bundle" if isinstance(checked, BundleVerification) else "passport"
+    what = _KINDS[type(checked).__name__]
     said = {field.name: getattr(checked, field.name) for field in fields(checked)}
     said["witnesses"] = [{"name": each.name, "time": _plain(each.time)} for each in checked.witnesses]
     return {"result": "good", "file": what, **{name: _plain(value) for name, value in said.items()}}
@@ -108,6 +128,13 @@ def _shown(value: Any) -> object:
     if not isinstance(value, list):
         return value
     return "\n".join(f"{each['name']} at {each['time']}" if isinstance(each, dict) else str(each) for each in value)
+
+
+_KINDS = {
+    "BundleVerification": "bundle",
+    "PassportVerification": "passport",
+    "PackVerification": "evidence pack",
+}
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def find_decision(
             over.append(segment)
             continue
         try:
-            for found in _answers(decision_id, segment, store):
+            for found in answers(decision_id, segment, store):
                 if version is None or found.version == version:
                     return found
         except ObjectMissing:
@@ -99,7 +99,7 @@ def _time_of(decision_id: str) -> datetime | None:
     return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=parsed.int >> 80)
 
 
-def _answers(decision_id: str, segment: Found[SegmentSealed], store: ObjectStore) -> Iterator[FoundDecision]:
+def answers(decision_id: str, segment: Found[SegmentSealed], store: ObjectStore) -> Iterator[FoundDecision]:
     """Every answer in the segment under the id, those that went out before shadows."""
     ids = read_segment(store, segment.event.digest, ["decision_id"])
     if not pc.any(pc.equal(ids["decision_id"], decision_id)).as_py():

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from runtime.domain.events import BodiesDeleted
+from runtime.domain.keeping import BodiesDeleted
 from runtime.evidence.errors import EvidenceMissing
 from runtime.evidence.ledger import SignedLedger
 from runtime.proof.bundle import Deleted, write_bundle

@@ -13,7 +13,7 @@ from runtime.domain.entry import Entry, entry_from_leaf
 from runtime.domain.events import Event
 from runtime.evidence.errors import NotSigned
 from runtime.ledger.database import Database
-from runtime.ledger.leaves import StoredLeaf, leaves
+from runtime.ledger.leaves import StoredLeaf, leaf, leaves
 from runtime.ledger.proofs import Proofs, PublishedCheckpoint
 from runtime.ledger.schema import CHECKPOINTS
 from runtime.proof.passport import ProvenEntry
@@ -60,16 +60,23 @@ class SignedLedger:
 
     def leaves(self) -> Iterator[bytes]:
         """Every leaf under the head. Raises ``LedgerCorrupt``."""
-        return (leaf.content for leaf in leaves(self._database, 0, self.size))
+        return (each.content for each in leaves(self._database, 0, self.size))
 
     def found(self, kinds: Collection[str]) -> Iterator[Found[Event]]:
         """Entries of these kinds under the head, in order."""
-        return (_found(leaf) for leaf in leaves(self._database, 0, self.size, kinds))
+        return (_found(each) for each in leaves(self._database, 0, self.size, kinds))
 
     def proven(self, found: Found[Event]) -> ProvenEntry:
         """The entry with its proof under the head."""
-        proof = self._proofs.inclusion(found.seq, self.size)
-        return ProvenEntry(seq=found.seq, leaf=canonical.decode(found.leaf), proof=proof.hashes)
+        return self._proven(found.seq, found.leaf)
+
+    def proven_entry(self, seq: int) -> ProvenEntry:
+        """Entry ``seq`` with its proof under the head. Raises ``LedgerCorrupt`` when there is none."""
+        return self._proven(seq, leaf(self._database, seq).content)
+
+    def _proven(self, seq: int, content: bytes) -> ProvenEntry:
+        proof = self._proofs.inclusion(seq, self.size)
+        return ProvenEntry(seq=seq, leaf=canonical.decode(content), proof=proof.hashes)
 
     def _note(self, size: int) -> PublishedCheckpoint:
         found = self._proofs.checkpoint(size)
@@ -94,6 +101,6 @@ def _sizes(database: Database, until: int | None) -> list[int]:
         return list(connection.execute(query).scalars())
 
 
-def _found(leaf: StoredLeaf) -> Found[Event]:
-    entry = entry_from_leaf(leaf.seq, leaf.content)
-    return Found(entry, entry.event, leaf.content)
+def _found(stored: StoredLeaf) -> Found[Event]:
+    entry = entry_from_leaf(stored.seq, stored.content)
+    return Found(entry, entry.event, stored.content)

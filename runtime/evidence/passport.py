@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from runtime.domain import events as e
+from runtime.domain.keeping import BodiesDeleted
 from runtime.evidence.decisions import FoundDecision, find_decision
 from runtime.evidence.errors import EvidenceMissing
 from runtime.evidence.ledger import Found, SignedLedger, SomeEvent
@@ -47,7 +48,7 @@ def passport_of(decision_id: str, ledger: SignedLedger, store: ObjectStore, *, v
 
 def deleted_bodies(ledger: SignedLedger) -> dict[str, int]:
     """The digests of bodies that the ledger calls deleted, each with the entry that says so."""
-    told = _of_kind(ledger.found(("bodies_deleted",)), e.BodiesDeleted)
+    told = _of_kind(ledger.found(("bodies_deleted",)), BodiesDeleted)
     return {digest: each.seq for each in told for digest in each.event.digests}
 
 

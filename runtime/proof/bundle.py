@@ -22,7 +22,7 @@ from binascii import hexlify
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple, Protocol
 
 from runtime.domain import canonical
 from runtime.ledger.merkle import leaf_hash
@@ -71,7 +71,7 @@ class Block:
 
 
 def write_bundle(
-    stream: BinaryIO, checkpoints: Sequence[bytes], leaves: Iterable[bytes], deleted: Deleted = NOTHING_DELETED
+    stream: Writable, checkpoints: Sequence[bytes], leaves: Iterable[bytes], deleted: Deleted = NOTHING_DELETED
 ) -> int:
     """Write the signed notes and the leaves below the last one's size; the number of leaves written.
 
@@ -142,10 +142,22 @@ def _short(error: Exception) -> str:
     return str(error)[:100]
 
 
+class Readable(Protocol):
+    """All that is asked of a stream to be read."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+class Writable(Protocol):
+    """All that is asked of a stream to be written."""
+
+    def write(self, content: bytes, /) -> int: ...
+
+
 class Lines:
     """A stream as lines. ``first`` is the first of them; ``blocks`` gives the others, as they come."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: Readable) -> None:
         """Raises ``FileUnreadable`` on a stream that is empty or has no end of line where one is due."""
         self._stream = stream
         self._rest = b""

@@ -3,9 +3,10 @@
 IntegrityError
 ├── LedgerCorrupt (domain)        an entry of a bundle is bad: names it
 └── ProofInvalid            422   root of this room's errors
-    ├── FileUnreadable            no bundle or passport of a version this release reads, or only a part of one
+    ├── FileUnreadable            no bundle, passport or pack of a version this release reads, or only a part of one
     ├── CheckpointRefused         a signed checkpoint is missing, untrusted, or of another history
-    └── PassportInvalid           a passport contradicts its signatures or itself: names the field
+    ├── PassportInvalid           a passport contradicts its signatures or itself: names the field
+    └── PackInvalid               a file of an evidence pack is not what its bundle gives: names file and field
 """
 
 from __future__ import annotations
@@ -52,3 +53,15 @@ class PassportInvalid(ProofInvalid):
 
     def __str__(self) -> str:
         return f"passport field {self.field}: {self.reason}"
+
+
+class PackInvalid(ProofInvalid):
+    """The first file of an evidence pack that does not hold, and the field (or line) in it, where one can be told."""
+
+    def __init__(self, file: str, field: str, reason: str) -> None:
+        super().__init__(file, field, reason)
+        self.file, self.field, self.reason = file, field, reason
+
+    def __str__(self) -> str:
+        where = f" field {self.field}" if self.field else ""
+        return f"evidence pack, {self.file}{where}: {self.reason}"

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import BinaryIO
 
 from runtime.domain.errors import LedgerCorrupt
-from runtime.domain.events import BodiesDeleted
+from runtime.domain.keeping import BodiesDeleted
 from runtime.ledger.checkpoint import Checkpoint
 from runtime.ledger.merkle import Frontier
 from runtime.ledger.walk import Leaf, Walk

@@ -24,11 +24,11 @@ COMMANDS = {
     *JOBS,
     *("status", "version", "apply", "models", "model", "findings", "history", "ledger"),
     *("approve", "reject", "rollback", "suspend", "resume"),
-    *("passport", "verify", "witness", "anchors"),
+    *("passport", "evidence", "verify", "witness", "anchors"),
     *("hold", "release", "retention"),
 }
 OF_LEDGER = {"verify", "show", "checkpoint", "prove", "export", "key", "outsiders"}
-WRITING = {"passport", "export", "witness"}  # their answer is a file, or they serve
+WRITING = {"passport", "evidence", "export", "witness"}  # their answer is a file, or they serve
 
 
 def command(name: str) -> Any:

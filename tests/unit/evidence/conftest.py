@@ -12,6 +12,7 @@ from runtime.domain import events as e
 from runtime.domain.decision import Decision, Variant
 from runtime.domain.entry import Draft
 from runtime.domain.ids import derived_id
+from runtime.domain.keeping import BodiesDeleted
 from runtime.domain.spec import Spec
 from runtime.evidence.ledger import SignedLedger
 from runtime.governance.writer import Receipt, Writer
@@ -106,7 +107,7 @@ class Installation:
 
     def delete(self, segment: e.SegmentSealed, *, keep_body: bool = False) -> None:
         """As retention does it: the entry first, then the store."""
-        deleted = e.BodiesDeleted(
+        deleted = BodiesDeleted(
             digests=(segment.digest,), models=(MODEL,), records=segment.records, before=segment.last_time, reason="over"
         )
         self.record("user:dora", deleted)

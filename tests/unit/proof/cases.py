@@ -15,6 +15,7 @@ from runtime.domain import events as e
 from runtime.domain.entry import leaf_bytes
 from runtime.domain.grant import Grant
 from runtime.domain.ids import derived_id
+from runtime.domain.keeping import BodiesDeleted
 from runtime.ledger.checkpoint import Checkpoint, sign_checkpoint
 from runtime.ledger.merkle import inclusion_proof, leaf_hash, root
 from runtime.ledger.note import Cosigner, Signer, Verifier, add_signatures
@@ -86,7 +87,7 @@ def watermarks(count: int) -> list[bytes]:
 def deletion(seq: int) -> bytes:
     """Entry ``seq``: retention deleted two bodies with thirty records."""
     digests = (digest("body 1"), digest("body 2"))
-    return leaf(seq, e.BodiesDeleted(digests=digests, models=(MODEL,), records=30, before=MONDAY, reason="over"))
+    return leaf(seq, BodiesDeleted(digests=digests, models=(MODEL,), records=30, before=MONDAY, reason="over"))
 
 
 def record(number: int, row: int = 0, *, at: datetime = DECIDED, **columns: Any) -> dict[str, Any]:

@@ -289,5 +289,5 @@ def test_a_line_without_end_is_refused_before_it_fills_the_memory() -> None:
 
     endless = Endless()
     with pytest.raises(FileUnreadable, match="a line of more than 16 MiB"):
-        Lines(endless)  # type: ignore[arg-type]  # only its read() is used
+        Lines(endless)
     assert endless.given < 2 * LONGEST_LINE_BYTES
