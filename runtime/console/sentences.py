@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from runtime.domain import erasure as s
 from runtime.domain import events as e
 from runtime.domain import keeping as k
+from runtime.domain import tokens as t
 from runtime.domain.entry import Entry
 from runtime.domain.reports import Comparison, EvaluationReport
 from runtime.domain.verdict import Action
@@ -289,6 +290,45 @@ def _(event: s.SubjectErasureOrdered) -> _Told:
 def _(event: s.SubjectErased) -> _Told:
     numbers = f"key destroyed, inputs of {_count(event.records, 'record')} unreadable"
     return _Told(f"data subject {_short(event.pseudonym)} erased", event.reason, numbers)
+
+
+# --- who may ask and who may act ---------------------------------------------------------------------
+
+
+@_tell.register
+def _(event: t.AuthenticationSet) -> _Told:
+    what = "who asks and who acts must prove who they are"
+    return _Told(what if event.mode == "required" else "principals are believed as they are named", about="fleet")
+
+
+@_tell.register
+def _(event: t.TokenCreated) -> _Told:
+    models = f" on {_names(event.models)}" if event.models else ""
+    quota = "" if event.per_second is None else f", at most {event.per_second:g} requests/s a replica"
+    numbers = f"{_names(event.roles)}{models}{quota}, until {_day(event.expires)}"
+    return _Told(f"key {event.token} made for {event.name}", numbers=numbers, about="access")
+
+
+@_tell.register
+def _(event: t.TokenRevoked) -> _Told:
+    return _Told(f"key {event.token} revoked", event.reason, about="access")
+
+
+@_tell.register
+def _(event: t.RoleGiven) -> _Told:
+    return _Told(f"role {event.role} given to {event.principal}", event.reason, about="access")
+
+
+@_tell.register
+def _(event: t.RoleTaken) -> _Told:
+    return _Told(f"role {event.role} taken from {event.principal}", event.reason, about="access")
+
+
+@_tell.register
+def _(event: t.AccessRefused) -> _Told:
+    what = f"replica {event.replica} refused {_count(event.requests, 'request')}"
+    who = f" of {event.caller}" if event.caller else " of nobody known"
+    return _Told(f"{what}{who}", event.reason, about=event.model or "access")
 
 
 # --- control plane ---------------------------------------------------------------------------------

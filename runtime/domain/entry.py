@@ -21,6 +21,7 @@ from runtime.domain import canonical
 from runtime.domain.base import rfc3339
 from runtime.domain.events import Event
 from runtime.domain.ids import new_id
+from runtime.domain.tokens import Authenticated
 
 LONGEST_ID_BYTES = 1_024  # an entry of PostgreSQL's index holds 2,704 bytes
 NO_ID = f"its id cannot be kept by every database: expected UTF-8 of at most {LONGEST_ID_BYTES} bytes, without NUL"
@@ -43,6 +44,8 @@ class Draft:
     event: Event
     principal: str
     event_id: str
+    proof: Authenticated | None = None
+    """Who it was proved to come from. Stands in no entry: the ledger says who, and the writer saw to it."""
 
     @classmethod
     def fresh(cls, event: Event, principal: str) -> Draft:

@@ -11,6 +11,7 @@ from runtime.domain.ids import ModelName
 from runtime.domain.schema import Schema
 from runtime.domain.spec import Capture
 from runtime.domain.state import FleetState, ModelState, VersionState
+from runtime.domain.tokens import Key
 
 
 class Servable(Document):
@@ -49,6 +50,8 @@ class Routes(Document):
     flush: int
     routes: tuple[Route, ...]
     erased: tuple[str, ...] = ()
+    keys: tuple[Key, ...] = ()
+    """API keys that were made or revoked after that size."""
 
 
 def routes_after(state: FleetState, pool: str, size: int, flush: int) -> Routes:
@@ -58,7 +61,13 @@ def routes_after(state: FleetState, pool: str, size: int, flush: int) -> Routes:
         for model in state.models.values()
         if model.seq >= size and state.spec_of(model).serving.pool == pool
     ]
-    return Routes(size=state.size, flush=flush, routes=tuple(changed), erased=tuple(state.erased_since(size)))
+    return Routes(
+        size=state.size,
+        flush=flush,
+        routes=tuple(changed),
+        erased=tuple(state.erased_since(size)),
+        keys=tuple(state.keys_since(size)),
+    )
 
 
 def _route(model: ModelState) -> Route:

@@ -16,6 +16,7 @@ from runtime.domain.grant import SignedGrant
 from runtime.domain.lifecycle import Status
 from runtime.domain.reports import Comparison, EvaluationReport
 from runtime.domain.spec import Spec
+from runtime.domain.tokens import Key, Mode, Role
 from runtime.domain.verdict import Verdict
 
 DAWN = datetime(1970, 1, 1, tzinfo=UTC)
@@ -144,6 +145,18 @@ class ErasureState:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenState:
+    """An API key, who made it and when; ``seq`` is its last entry."""
+
+    key: Key
+    by: str
+    at: datetime
+    seq: int
+    reason: str = ""
+    """Why it was revoked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
     """Counts over the whole ledger."""
 
@@ -156,6 +169,7 @@ class Totals:
     erased: int = 0
     refused_loads: int = 0
     refused_commands: int = 0
+    refused_requests: int = 0
 
 
 @dataclass(slots=True)
@@ -170,6 +184,9 @@ class FleetState:
     batches: dict[str, BatchState] = field(default_factory=dict)
     holds: dict[int, HoldState] = field(default_factory=dict)
     erasures: dict[str, ErasureState] = field(default_factory=dict)
+    tokens: dict[str, TokenState] = field(default_factory=dict)
+    roles: dict[str, tuple[Role, ...]] = field(default_factory=dict)
+    authentication: Mode = "none"
     watermark: datetime = DAWN
     ticks_until: datetime = DAWN
     totals: Totals = Totals()
@@ -186,11 +203,13 @@ class FleetState:
         """The legal holds on a model that were not released."""
         return [hold for hold in self.holds.values() if hold.model == model and hold.released is None]
 
+    def keys_since(self, size: int) -> list[Key]:
+        """API keys that were made or revoked by entries from number ``size`` on."""
+        return [token.key for token in self.tokens.values() if token.seq >= size]
+
     def erased_since(self, size: int) -> list[str]:
         """Pseudonyms whose keys are gone, by entries from number ``size`` on."""
-        return [
-            each.pseudonym for each in self.erasures.values() if each.erased is not None and each.erased >= size
-        ]
+        return [each.pseudonym for each in self.erasures.values() if each.erased is not None and each.erased >= size]
 
     def spec_of(self, model: ModelState) -> Spec:
         """The spec a model was declared by."""

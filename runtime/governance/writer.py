@@ -120,7 +120,7 @@ class _Batch:
             known = self._new.get(draft.event_id) or self._log.find(draft.event_id)
             if known is not None:
                 return self._repeat(draft, known)
-            access.check(self._state, draft.event, draft.principal)
+            access.check(self._state, draft.event, draft.principal, draft.proof)
             self._apply(draft, entry)
         except FleetwardError as error:
             self._record_refusal(draft, error)

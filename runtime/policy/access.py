@@ -1,33 +1,22 @@
 """Who may record which event: separation of duties, as a table.
 
-Principals are named, not yet authenticated: a ``service:`` is an actor of this cluster, a ``job:`` a job of
-its MLOps plane, and a ``user:`` a person at its command line, who may hold every human role but never both
-register and approve the same version.
+A ``service:`` is an actor of this cluster, a ``job:`` a job of its MLOps plane, and a ``user:`` a person or a client.
+Where the ledger says that authentication is required, a person holds the roles of the key they act with and those
+that were given to them, and services and jobs must hold the cluster's own secret. Where it says ``none``, principals
+are believed as they are named, and a person may hold every role. Nobody ever approves a version they registered.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from runtime.domain import erasure as s
 from runtime.domain import events as e
 from runtime.domain import keeping as k
+from runtime.domain import tokens as t
 from runtime.domain.errors import Forbidden
 from runtime.domain.state import FleetState
+from runtime.domain.tokens import GIVEN, GOVERNOR_ITSELF, Authenticated, Role
 
-
-class Role(StrEnum):
-    """What a principal may do."""
-
-    DEVELOPER = "developer"
-    OPERATOR = "operator"
-    APPROVER = "approver"
-    GOVERNOR = "governor"
-    MONITOR = "monitor"
-    REPLICA = "replica"
-
-
-_HUMAN = frozenset({Role.DEVELOPER, Role.OPERATOR, Role.APPROVER})
+_PERSON = "user:"
 
 _PRINCIPALS: tuple[tuple[str, frozenset[Role]], ...] = (
     ("service:governor", frozenset({Role.GOVERNOR})),
@@ -36,7 +25,7 @@ _PRINCIPALS: tuple[tuple[str, frozenset[Role]], ...] = (
     ("service:replica", frozenset({Role.REPLICA})),
     ("job:replay", frozenset({Role.OPERATOR})),
     ("job:", frozenset({Role.DEVELOPER})),
-    ("user:", _HUMAN),
+    (_PERSON, GIVEN),
 )
 """The first prefix that fits gives the roles."""
 
@@ -69,6 +58,9 @@ _ALLOWED: dict[Role, tuple[type, ...]] = {
         s.SubjectErased,
     ),
     Role.APPROVER: (e.ApprovalGiven, e.VersionRefused),
+    Role.AUDITOR: (),
+    Role.CLIENT: (),
+    Role.ADMIN: (t.TokenCreated, t.TokenRevoked, t.RoleGiven, t.RoleTaken),
     Role.GOVERNOR: (
         e.GovernorStarted,
         e.CommandRefused,
@@ -78,9 +70,11 @@ _ALLOWED: dict[Role, tuple[type, ...]] = {
         e.GrantIssued,
         e.GrantRevoked,
         e.VerdictReached,
+        t.AuthenticationSet,
+        t.TokenCreated,  # the first admin's
     ),
     Role.MONITOR: (e.FindingOpened, e.TicksClosed, e.RolloutMeasured),
-    Role.REPLICA: (e.SegmentSealed, e.RecordsLost, e.RecordsDropped, e.LoadRefused),
+    Role.REPLICA: (e.SegmentSealed, e.RecordsLost, e.RecordsDropped, e.LoadRefused, t.AccessRefused),
 }
 
 
@@ -89,9 +83,9 @@ def roles_of(principal: str) -> frozenset[Role]:
     return next((roles for prefix, roles in _PRINCIPALS if principal.startswith(prefix)), frozenset())
 
 
-def check(state: FleetState, event: e.Event, principal: str) -> None:
-    """Raises ``Forbidden`` when the principal may not record this event now."""
-    roles = roles_of(principal)
+def check(state: FleetState, event: e.Event, principal: str, proof: Authenticated | None = None) -> None:
+    """Raises ``Forbidden`` when the principal may not record this event now; ``proof`` is who they proved to be."""
+    roles = _proved(state, event, principal, proof) if state.authentication == "required" else roles_of(principal)
     if not any(isinstance(event, _ALLOWED[role]) for role in roles):
         needed = sorted(role.value for role, kinds in _ALLOWED.items() if isinstance(event, kinds))
         held = sorted(role.value for role in roles) or "no role"
@@ -103,3 +97,19 @@ def check(state: FleetState, event: e.Event, principal: str) -> None:
                 f"approval of {event.model} version {event.version} by {principal}",
                 "who registered a version may not approve it",
             )
+
+
+def _proved(state: FleetState, event: e.Event, principal: str, proof: Authenticated | None) -> frozenset[Role]:
+    """The roles with which an authenticated principal acts. Raises ``Forbidden`` when it is not who it says it is."""
+    what = f"{event.kind} by {principal}"
+    if not principal.startswith(_PERSON):
+        if proof is None or not proof.is_own:
+            raise Forbidden(what, "services and jobs need the cluster's own secret")
+        if Role.GOVERNOR in roles_of(principal) and proof != GOVERNOR_ITSELF:
+            raise Forbidden(what, "the governor hands nothing in")
+        return roles_of(principal)
+    if proof is None:
+        raise Forbidden(what, "authentication is required: expected a valid key or token")
+    if proof.principal != principal:
+        raise Forbidden(what, f"the credential is that of {proof.principal or 'the cluster itself'}")
+    return proof.roles | frozenset(state.roles.get(principal, ()))

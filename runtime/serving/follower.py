@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -19,6 +19,8 @@ from runtime.domain.entry import Draft
 from runtime.domain.events import LoadRefused
 from runtime.domain.ids import derived_id
 from runtime.domain.routes import Routes
+from runtime.domain.tokens import Key
+from runtime.serving.authentication.denials import Denials
 from runtime.serving.pool import Pool
 
 _log = logging.getLogger(__name__)
@@ -70,6 +72,13 @@ class Refusals:
                 self._waiting.pop(draft.event_id, None)
 
 
+class Admission(Protocol):
+    """What of a gate follows the governor."""
+
+    def follow(self, keys: Iterable[Key]) -> None: ...
+    def tend(self) -> None: ...
+
+
 @dataclass(slots=True)
 class Follower:
     """Keeps a pool on the governor's routes. ``run`` never ends by itself."""
@@ -78,9 +87,13 @@ class Follower:
     governor: Governor
     seal: Seal
     refusals: Refusals
+    gate: Admission
+    denials: Denials
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     size: int = 0
     flush: int = 0
+    forget: Callable[[tuple[str, ...]], None] = lambda _: None
+    """Drops the keys of data subjects that were erased, by their pseudonyms."""
 
     async def run(self, applied: asyncio.Event) -> None:
         """Follow for ever; sets ``applied`` when the first routes are in place."""
@@ -99,6 +112,8 @@ class Follower:
     async def step(self) -> None:
         """One question, and all that its answer asks for. Safe to repeat after it failed anywhere."""
         routes = await self.governor.routes(self.size, self.flush)
+        self.forget(routes.erased)
+        self.gate.follow(routes.keys)  # first of all: a revoked key waits for nothing
         await asyncio.to_thread(self.pool.apply, routes)
         await asyncio.to_thread(self.pool.retry)
         self.size = routes.size
@@ -106,4 +121,8 @@ class Follower:
             await asyncio.to_thread(self.seal.adopt_orphans)
             await asyncio.to_thread(self.seal.flush)
             self.flush = routes.flush
+        await asyncio.to_thread(self.gate.tend)
         await self.refusals.publish(self.governor)
+        if denied := self.denials.due():
+            await self.governor.record(denied)
+            self.denials.published()

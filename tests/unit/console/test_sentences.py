@@ -11,9 +11,11 @@ from runtime.console.sentences import sentence
 from runtime.domain import erasure as s
 from runtime.domain import events as e
 from runtime.domain import keeping as k
+from runtime.domain import tokens as t
 from runtime.domain.entry import Entry
 from runtime.domain.grant import SignedGrant
 from runtime.domain.reports import Comparison, EvaluationReport, FeatureStatistic, GateResult, WindowPerformance
+from runtime.domain.tokens import Role
 from runtime.domain.verdict import Action, Verdict
 from tests.unit.domain.lives import STEPS, a_finding, a_grant, registered
 
@@ -222,6 +224,34 @@ CASES: list[tuple[e.Event, str]] = [
     (
         s.SubjectErased(model=MODEL, pseudonym="ab" * 32, records=1, reason="request 7 of 2026"),
         f"{MODEL}: data subject abababababab erased, key destroyed, inputs of 1 record unreadable: request 7 of 2026",
+    ),
+    (t.AuthenticationSet(mode="required"), "fleet: who asks and who acts must prove who they are"),
+    (
+        t.TokenCreated(
+            token="abcdefghij234567",
+            name="ops",
+            roles=(Role.CLIENT,),
+            models=("air-*",),
+            per_second=50,
+            expires=NOON,
+            secret="hmac-sha256:" + "0" * 64,
+        ),
+        "access: key abcdefghij234567 made for ops, client on air-*, at most 50 requests/s a replica, until 2013-03-01",
+    ),
+    (t.TokenRevoked(token="abcdefghij234567", reason="leaked"), "access: key abcdefghij234567 revoked: leaked"),
+    (
+        t.RoleGiven(principal="user:bob", role=Role.APPROVER, reason="validator"),
+        "access: role approver given to user:bob: validator",
+    ),
+    (
+        t.RoleTaken(principal="user:bob", role=Role.APPROVER, reason="left"),
+        "access: role approver taken from user:bob: left",
+    ),
+    (
+        t.AccessRefused(
+            replica="r1", caller="", model=MODEL, reason="no key", requests=3, first_time=NOON, last_time=NOON
+        ),
+        f"{MODEL}: replica r1 refused 3 requests of nobody known: no key",
     ),
     (
         e.LoadRefused(model=MODEL, version=3, replica="r1", reason="digest differs"),

@@ -4,6 +4,7 @@ import pytest
 
 from runtime.domain import events as e
 from runtime.domain.errors import Forbidden
+from runtime.domain.tokens import GIVEN
 from runtime.policy.access import _ALLOWED, Role, check, roles_of
 from tests.unit.domain.lives import (
     KINDS,
@@ -48,7 +49,7 @@ def asked(by: str = ADA) -> History:
 @pytest.mark.parametrize(
     ("principal", "roles"),
     [
-        (ADA, {Role.DEVELOPER, Role.OPERATOR, Role.APPROVER}),
+        (ADA, {*GIVEN}),
         (JOB, {Role.DEVELOPER}),
         (REPLAY, {Role.OPERATOR}),
         (GOVERNOR, {Role.GOVERNOR}),

@@ -5,8 +5,10 @@ import pytest
 
 from runtime.domain.entry import Draft
 from runtime.domain.routes import Routes
+from runtime.serving.authentication.denials import Denials
+from runtime.serving.authentication.gate import Open
 from runtime.serving.follower import Follower, GovernorAway, Refusals
-from tests.unit.serving.conftest import Shop, route, routes
+from tests.unit.serving.conftest import NOW, Shop, route, routes
 
 
 @dataclass
@@ -52,7 +54,7 @@ def follow(shop: Shop, script: Script, sealing: Sealing | None = None) -> Follow
     refusals = Refusals()
     pool = shop.pool()
     pool._on_refused = refusals.add
-    return Follower(pool, script, sealing or Sealing(), refusals)
+    return Follower(pool, script, sealing or Sealing(), refusals, Open(), Denials("r", "service:replica", lambda: NOW))
 
 
 def test_a_size_is_acknowledged_only_after_its_routes_are_applied(shop: Shop) -> None:

@@ -1,0 +1,50 @@
+"""What a fleet may be exposed with: nobody unauthenticated beyond loopback, and TLS where Serve can do it."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from typing import Final
+
+from runtime.domain.errors import SettingsError
+from runtime.settings import Settings
+
+NO_TLS: Final[Mapping[str, str]] = {}
+
+
+def require_authentication(settings: Settings, host: str) -> None:
+    """Raises ``SettingsError`` when callers would be believed as they are named on a host that others reach."""
+    if settings.authentication == "none" and not _is_loopback(host):
+        raise SettingsError(
+            "FLEETWARD_AUTHENTICATION", "none", f"required where Serve listens on {host}, which is not loopback"
+        )
+
+
+def tls_options(settings: Settings, environment: Mapping[str, str] = os.environ) -> Mapping[str, str]:
+    """Serve's HTTP options for TLS; none without a certificate.
+
+    Serve gives its certificate to every HTTP server it starts, so replicas take TLS only; but the HAProxy that it
+    writes a configuration for (Ray 2.60) neither takes TLS nor speaks it to replicas, and would reach none. Raises
+    ``SettingsError`` for the two together: there, TLS ends in what stands before HAProxy.
+    """
+    if not settings.tls_certificate and not settings.tls_key:
+        return NO_TLS
+    if not settings.tls_certificate or not settings.tls_key:
+        raise SettingsError("FLEETWARD_TLS_CERTIFICATE", settings.tls_certificate, "FLEETWARD_TLS_KEY beside it")
+    if environment.get("RAY_SERVE_ENABLE_HA_PROXY") == "1":
+        raise SettingsError(
+            "FLEETWARD_TLS_CERTIFICATE",
+            settings.tls_certificate,
+            "RAY_SERVE_ENABLE_HA_PROXY=0, or TLS in what stands before HAProxy: Serve's HAProxy speaks none",
+        )
+    return {"ssl_certfile": settings.tls_certificate, "ssl_keyfile": settings.tls_key}
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
