@@ -25,7 +25,7 @@ from runtime.domain.entry import Draft, Entry
 from runtime.domain.events import GovernorStarted
 from runtime.domain.routes import Routes, routes_after
 from runtime.domain.spec import Spec
-from runtime.domain.state import BatchState, FindingState, HoldState, ModelState, Totals
+from runtime.domain.state import BatchState, ErasureState, FindingState, HoldState, ModelState, Totals
 from runtime.governance.fence import LeaseWatch
 from runtime.governance.snapshots import Snapshots, secret_of
 from runtime.governance.writer import Answer, Writer
@@ -190,7 +190,7 @@ class Governor:
     def _changed_after(self, pool: str, size: int) -> bool:
         with self._writer.lock:
             state = self._writer.state
-            return any(
+            return bool(state.erased_since(size)) or any(
                 model.seq >= size and state.spec_of(model).serving.pool == pool for model in state.models.values()
             )
 
@@ -303,6 +303,12 @@ class Governor:
         """All legal holds by number, released or not."""
         with self._writer.lock:
             return list(self._writer.state.holds.values())
+
+    @ray.method
+    async def erasures(self) -> list[ErasureState]:
+        """All erasures of data subjects, done or only ordered, by pseudonym."""
+        with self._writer.lock:
+            return list(self._writer.state.erasures.values())
 
     @ray.method
     async def totals(self) -> Totals:

@@ -33,7 +33,9 @@ from runtime.serving.capture import Capture, CaptureLimits
 from runtime.serving.follower import PRINCIPAL, Follower, GovernorAway, Refusals
 from runtime.serving.http import Application, Service
 from runtime.serving.pool import Pool
+from runtime.serving.subjects import Subjects, no_keyring
 from runtime.settings import Settings
+from runtime.storage.keyring import Keyring
 from runtime.storage.objects import ObjectStore
 
 _log = logging.getLogger(__name__)
@@ -57,6 +59,13 @@ class ServerOptions:
     governor: str = GOVERNOR
     namespace: str = NAMESPACE
     seal_seconds: float = 5.0
+    subjects: str = ""
+    """The folder of data subjects' keys, shared by all nodes that run a replica; ``keyring`` is its id."""
+    keyring: str = ""
+
+    def open_keyring(self) -> Keyring:
+        """Raises ``KeyringUnavailable``, also for a folder of this node's own."""
+        return Keyring.open(Path(self.subjects), _now, expected=self.keyring) if self.subjects else no_keyring()
 
 
 class RemoteGovernor:
@@ -121,9 +130,10 @@ class ModelServer:
             clock=_now,
         )
         self._applied = asyncio.Event()
-        service = Service(pool, self._capture, _now, self._applied.is_set, version("fleetward"))
+        subjects = Subjects(options.open_keyring)
+        service = Service(pool, self._capture, _now, self._applied.is_set, version("fleetward"), subjects=subjects)
         self._application = Application(service, on_shutdown=self._close)
-        follower = Follower(pool, governor, self._capture, refusals)
+        follower = Follower(pool, governor, self._capture, refusals, forget=subjects.forget)
         self._following = asyncio.create_task(follower.run(self._applied))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._applied.wait(), FIRST_ROUTES_WITHIN.total_seconds())
@@ -202,6 +212,8 @@ def deploy_pool(settings: Settings, *, pool: str, public_keys: Sequence[str]) ->
         store=settings.store,
         wal=str(settings.wal),
         seal_seconds=settings.seal_seconds,
+        subjects=str(settings.subjects),
+        keyring=Keyring.create(settings.subjects, _now).id,
     )
     serve.run(model_server_app(options, settings.replicas), name=pool_app(pool), route_prefix="/")
     return f"http://{host}:{port}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import UTC, datetime
+from functools import cache
 
 import ray
 
@@ -13,6 +15,8 @@ from runtime.domain.errors import IntegrityError
 from runtime.monitoring.fold import Monitor as MonitorFold
 from runtime.monitoring.segments import decisions_of, outcomes_of
 from runtime.settings import Settings
+from runtime.storage.keyring import Keyring
+from runtime.storage.keyring_errors import KeyringUnavailable
 from runtime.storage.objects import ObjectMissing, ObjectStore
 
 logger = logging.getLogger(__name__)
@@ -23,8 +27,12 @@ class Monitor:
 
     async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]  # Ray awaits it
         store = ObjectStore.open(settings.store)
+        # Opened when the first record of a data subject is met, and until then not needed.
+        keyring = cache(lambda: Keyring.open(settings.subjects, lambda: datetime.now(UTC)))
         self._fold = MonitorFold(
-            store.get, lambda digest: decisions_of(store, digest), lambda digest: outcomes_of(store, digest)
+            store.get,
+            lambda digest: decisions_of(store, digest, lambda pseudonym: keyring().key_of(pseudonym)),
+            lambda digest: outcomes_of(store, digest),
         )
         self._done = 0
         self._progress = asyncio.Condition()
@@ -65,6 +73,6 @@ class Monitor:
             except ObjectMissing as error:  # after a restart, of segments whose time was over meanwhile
                 logger.warning("entry %d: %s; it is taken in without its data", entry.seq, error)
                 return self._fold.apply_without_data(entry)
-            except OSError as error:
+            except (OSError, KeyringUnavailable) as error:
                 logger.warning("entry %d: %s; trying again", entry.seq, error)
                 await asyncio.sleep(RETRY_SECONDS)

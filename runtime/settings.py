@@ -12,6 +12,8 @@ FLEETWARD_ANCHOR     a bucket with object lock that keeps its checkpoints: s3://
 FLEETWARD_ANCHOR_DAYS  for how long (default 3650)
 FLEETWARD_PRINCIPAL  who acts at this command line (default user:<login name>)
 FLEETWARD_REPLICAS   replicas of the default pool (default 2)
+FLEETWARD_SUBJECTS   folder of the keys of data subjects, shared by all machines that run a replica (default in
+                     FLEETWARD_HOME)
 FLEETWARD_SEAL_SECONDS  how often a replica seals what it captured (default 5)
 """
 
@@ -45,6 +47,7 @@ class Settings(BaseModel):
     principal: str = Field(pattern=r"^(user|job|service):[\w.@-]+$")
     replicas: int = Field(ge=1, le=1000)
     seal_seconds: float = Field(gt=0, le=3600)
+    subjects: Path
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -63,6 +66,7 @@ class Settings(BaseModel):
             "principal": environment.get("FLEETWARD_PRINCIPAL", f"user:{_login()}"),
             "replicas": environment.get("FLEETWARD_REPLICAS", "2"),
             "seal_seconds": environment.get("FLEETWARD_SEAL_SECONDS", "5"),
+            "subjects": environment.get("FLEETWARD_SUBJECTS", str(home / "keys" / "subjects")),
         }
         try:
             return cls.model_validate(values)
@@ -91,6 +95,7 @@ class Settings(BaseModel):
             "FLEETWARD_PRINCIPAL": self.principal,
             "FLEETWARD_REPLICAS": str(self.replicas),
             "FLEETWARD_SEAL_SECONDS": f"{self.seal_seconds:g}",
+            "FLEETWARD_SUBJECTS": str(self.subjects),
         }
 
 

@@ -9,7 +9,7 @@ from jobs.cli.reading import Head
 from runtime.domain.entry import Draft, Entry
 from runtime.domain.errors import FleetwardError
 from runtime.domain.spec import Spec
-from runtime.domain.state import BatchState, FindingState, HoldState, ModelState, Totals
+from runtime.domain.state import BatchState, ErasureState, FindingState, HoldState, ModelState, Totals
 from runtime.governance.writer import Answer, Receipt
 from runtime.ledger.proofs import InclusionProof, PublishedCheckpoint
 from runtime.local_cluster import join
@@ -90,6 +90,14 @@ class Governed:
     def holds(self) -> list[HoldState]:
         """All legal holds by number, released or not."""
         return self._ask(self._governor.holds.remote)
+
+    def erasures(self) -> list[ErasureState]:
+        """All erasures of data subjects, done or only ordered."""
+        return self._ask(self._governor.erasures.remote)
+
+    def flush(self, pool: str) -> int:
+        """Every replica of the pool seals what it captured; the ledger's size then."""
+        return self._ask(self._governor.flush.remote, pool)
 
     def record(self, draft: Draft) -> Receipt:
         """The receipt of one draft, once it is durable. Raises the governor's refusal."""

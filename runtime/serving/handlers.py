@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple, Protocol, TypeVar
 
 import orjson
 
 from runtime.domain.decision import Decision, Outcomes
+from runtime.domain.erasure import checked_subject
 from runtime.domain.errors import NotServable, RequestError, UnknownVersion, Unsupported, UnsupportedMedia
 from runtime.domain.spec import Capture as Policy
 from runtime.serving.authentication.identity import Identity
@@ -24,6 +25,7 @@ from runtime.serving.protocols.oip import Reader
 from runtime.serving.protocols.request import Asked, InferRequest, Output, Prediction
 from runtime.serving.replies import Reply
 from runtime.serving.router import Action, Found
+from runtime.serving.subjects import Subjects
 
 _log = logging.getLogger(__name__)
 
@@ -99,6 +101,7 @@ class Service:
     software: str
     within_seconds: float = 30.0
     """How long a request may take to arrive and be answered."""
+    subjects: Subjects = field(default_factory=Subjects)
 
 
 class Handlers:
@@ -106,7 +109,7 @@ class Handlers:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._pool, self._keep = service.pool, service.keep
+        self._pool, self._keep, self._subjects = service.pool, service.keep, service.subjects
         self._description = openapi.document(ENDPOINTS, service.software)
         self._by_name: dict[str, Callable[[Call], Awaitable[Reply]]] = {
             endpoint.name: getattr(self, endpoint.name) for endpoint in ENDPOINTS
@@ -193,7 +196,8 @@ class Handlers:
 
     async def _decided(self, call: Call, request: InferRequest) -> Answer:
         """The answer, and the decision kept before it goes out."""
-        caller = Caller(call.caller, call.trace_id, call.started)
+        key = None if request.subject is None else await self._subjects.key(call.model, request.subject)
+        caller = Caller(call.caller, call.trace_id, call.started, key)
         if request.rows <= ROWS_ON_LOOP:
             answer = self._pool.answer(call.model, call.version, request, caller)
         else:
@@ -247,9 +251,22 @@ def _index_entry(live: Live) -> tuple[str, int | None, str]:
 def _with_headers(request: InferRequest, headers: Headers) -> InferRequest:
     """The request with what its headers say of it; the body's own word goes first."""
     key = headers.get(b"idempotency-key")
-    if key is None or request.decision_id is not None:
-        return request
-    return replace(request, decision_id=decision_id(key.decode("latin-1"), "header idempotency-key"))
+    if key is not None and request.decision_id is None:
+        request = replace(request, decision_id=decision_id(key.decode("latin-1"), "header idempotency-key"))
+    subject = headers.get(b"fleetward-subject")
+    if subject is not None and request.subject is None:
+        request = replace(request, subject=_named_subject(subject))
+    return request
+
+
+def _named_subject(value: bytes) -> str:
+    """Whom the header names, in UTF-8. Raises ``RequestError``, which does not say whom."""
+    where = "header fleetward-subject"
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        raise RequestError(where, "bytes that are no UTF-8", "text in UTF-8") from None
+    return checked_subject(text, where)
 
 
 def _prediction(answer: Answer, reader: Reader) -> Prediction:

@@ -6,8 +6,8 @@
 protocols send no Content-Type, or one that is not true. Every error is a problem document with an ``error`` beside.
 
 Request headers: ``authorization`` (or, where nobody is authenticated, ``fleetward-caller``: who asks),
-``idempotency-key`` (a UUID: the decision id of a retry), ``traceparent``. Answers carry the decision id in
-``fleetward-decision-id``.
+``idempotency-key`` (a UUID: the decision id of a retry), ``fleetward-subject`` (whom the data are about), and
+``traceparent``. Answers carry the decision id in ``fleetward-decision-id``.
 """
 
 from __future__ import annotations

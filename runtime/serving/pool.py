@@ -18,7 +18,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from runtime.domain.decision import Decision, Variant
@@ -39,6 +39,7 @@ from runtime.flavors import Predictor
 from runtime.serving.protocols.oip import Reader
 from runtime.serving.protocols.request import InferRequest
 from runtime.serving.split import is_canary
+from runtime.storage.subject_key import SubjectKey
 
 _log = logging.getLogger(__name__)
 
@@ -94,6 +95,8 @@ class Caller:
     trace_id: str
     started: float
     """``time.perf_counter()`` when the request arrived."""
+    subject: SubjectKey | None = None
+    """The key of whom the request is about; its decisions are recorded under it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,11 +252,13 @@ class Pool:
         def beside() -> Decision | None:
             if other is None:
                 return None
-            started = Caller(caller.name, caller.trace_id, time.perf_counter())
+            started = replace(caller, started=time.perf_counter())
             try:
                 return self._predict(live, other, Variant.SHADOW, decision_id, request, started, ())
             except FleetwardError as error:
-                _log.warning("%s version %s failed beside: %s", model, other.version, error)
+                # A model's own words may repeat its inputs, and those of a data subject belong in no log.
+                why = error if caller.subject is None else type(error).__name__
+                _log.warning("%s version %s failed beside: %s", model, other.version, why)
                 return None
 
         return Answer(decision, chosen.output, live.capture, beside)
@@ -304,7 +309,7 @@ class Pool:
         total = sum(outputs)
         if total - total != 0:  # NaN or infinite somewhere
             flags = (*flags, NOT_FINITE)
-        return Decision(
+        decision = Decision(
             decision_id=decision_id,
             time=now,
             event_time=request.event_time or now,
@@ -321,6 +326,7 @@ class Pool:
             outputs=outputs,
             flags=flags,
         )
+        return decision if caller.subject is None else caller.subject.protect(decision)
 
 
 def _is_passing(error: Exception) -> bool:

@@ -4,18 +4,21 @@
 
 A request's *context* is what it says beside its columns, as ``parameters`` (OIP, KServe), ``params`` (MLflow) or the
 metadata of an Arrow schema: ``event_time`` (RFC 3339, the moment the data are of), ``sticky_key`` (who must stay on
-one side of a canary), ``decision_id`` (a UUID, so that a retry is the same decision). Others are ignored.
+one side of a canary), ``decision_id`` (a UUID, so that a retry is the same decision), ``subject`` (whom the data are
+about: its record then holds a pseudonym, and the inputs as ciphertext that an erasure makes unreadable). Others are
+ignored.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
+from runtime.domain.erasure import checked_subject
 from runtime.domain.errors import RequestError
 from runtime.serving.protocols.document import decision_id, kind
 
@@ -39,6 +42,7 @@ class Context(NamedTuple):
     decision_id: str | None = None
     sticky_key: str | None = None
     event_time: datetime | None = None
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class InferRequest:
     decision_id: str | None = None
     sticky_key: str | None = None
     event_time: datetime | None = None
+    subject: str | None = field(default=None, repr=False)
 
 
 class Output(NamedTuple):
@@ -111,6 +116,7 @@ def context(parameters: Any, where: str = "parameters") -> Context:
         _decision_id(parameters.get("decision_id"), where),
         _sticky_key(parameters.get("sticky_key"), where),
         _event_time(parameters.get("event_time"), where),
+        _subject(parameters.get("subject"), where),
     )
 
 
@@ -122,6 +128,10 @@ def _sticky_key(value: Any, where: str) -> str | None:
     if value is None or type(value) is str:
         return value or None
     raise RequestError(f"{where}.sticky_key", kind(value), "a string")
+
+
+def _subject(value: Any, where: str) -> str | None:
+    return None if value is None else checked_subject(value, f"{where}.subject")
 
 
 def _event_time(value: Any, where: str) -> datetime | None:
