@@ -211,12 +211,6 @@ class FleetState:
         """Pseudonyms whose keys are gone, by entries from number ``size`` on."""
         return [each.pseudonym for each in self.erasures.values() if each.erased is not None and each.erased >= size]
 
-    def erased_since(self, size: int) -> list[str]:
-        """Pseudonyms whose keys are gone, by entries from number ``size`` on."""
-        return [
-            each.pseudonym for each in self.erasures.values() if each.erased is not None and each.erased >= size
-        ]
-
     def spec_of(self, model: ModelState) -> Spec:
         """The spec a model was declared by."""
         return self.specs[model.spec]
