@@ -5,7 +5,8 @@ The leaf of an entry is the canonical JSON (RFC 8785) of
     {"event": {"kind": ..., ...}, "event_id": ..., "principal": ..., "time": ...}
 
 and its hash is SHA-256(0x00 || leaf) (RFC 9162, 2.1.1). The sequence number is the leaf's index and
-so needs no place in it.
+so needs no place in it. Nor does anything but the time depend on the moment of writing, and the time comes last: a
+draft is encoded and read back before its turn comes (``prepare``), and its leaf is completed by the time.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing_extensions import TypedDict
 
 from runtime.domain import canonical
 from runtime.domain.base import rfc3339
-from runtime.domain.events import Event
+from runtime.domain.events import Event, event_from_document, event_from_json
 from runtime.domain.ids import new_id
 from runtime.domain.tokens import Authenticated
 
@@ -54,6 +55,25 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """A draft that was encoded and read back, once: only its time and its place are open. ``prepare`` makes it.
+
+    ``draft`` is as every later reader will see it, so that folding now and replaying later agree.
+    """
+
+    draft: Draft
+    _before_time: bytes
+
+    def leaf(self, time: str) -> bytes:
+        """The leaf under this time, as ``rfc3339`` spells it."""
+        return b'%s%s"}' % (self._before_time, time.encode())
+
+    def entry(self, seq: int, time: datetime) -> Entry:
+        """The entry that this leaf is read back to."""
+        return Entry(seq, self.draft.event_id, time, self.draft.principal, self.draft.event)
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """An event that stands in the ledger at index ``seq`` (0-based)."""
 
@@ -75,6 +95,28 @@ class Entry:
     def as_document(self) -> dict[str, Any]:
         """For people and APIs: the leaf's fields and ``seq``."""
         return {"seq": self.seq, **leaf_document(self.event_id, self.time, self.principal, self.event)}
+
+
+def prepare(draft: Draft) -> Prepared:
+    """Raises ``ValueError`` for what cannot be written, as ``leaf_bytes`` does, or cannot be read back."""
+    if not may_be_id(draft.event_id):
+        raise ValueError(NO_ID)
+    event, plain = canonical.encoded(draft.event.model_dump(mode="json", exclude_none=True, by_alias=True))
+    ids = canonical.encode({"event_id": draft.event_id, "principal": draft.principal, "time": ""})
+    try:
+        read = event_from_json(event, type(draft.event)) if plain else event_from_document(canonical.decode(event))
+        back = Draft(read, _text(draft.principal), _text(draft.event_id), draft.proof)
+    except (ValueError, KeyError, TypeError) as error:  # pydantic's errors are ValueErrors
+        raise ValueError(f"could not be read back: {error}") from error
+    return Prepared(back, b'{"event":%s,%s' % (event, ids[len("{") : -len('"}')]))
+
+
+def _text(value: str) -> str:
+    if type(value) is not str:
+        if not isinstance(value, str):
+            raise TypeError(f"expected text, got {value!r}")
+        return str.__str__(value)  # of an enum its text, which is what is read back
+    return value
 
 
 def leaf_document(event_id: str, time: datetime, principal: str, event: Event) -> dict[str, Any]:

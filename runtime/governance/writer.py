@@ -18,12 +18,13 @@ A writer that another one replaced is done: from then on it neither writes nor t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
 from runtime.domain import events as e
-from runtime.domain.entry import Draft, Entry, entry_from_leaf, leaf_bytes
+from runtime.domain.base import rfc3339
+from runtime.domain.entry import Draft, Entry, Prepared, prepare
 from runtime.domain.errors import FleetwardError, IdempotencyConflict, Refused
 from runtime.domain.fold import apply, fold
 from runtime.domain.ids import derived_id
@@ -45,6 +46,19 @@ class Receipt:
 
 
 Answer = Receipt | FleetwardError
+Command = Sequence[Draft | Prepared]
+
+
+def prepared_where_possible(drafts: Sequence[Draft]) -> list[Draft | Prepared]:
+    """The command, encoded and read back before its turn comes; what cannot be stays, for the writer to refuse it."""
+    return [_or_as_it_is(draft) for draft in drafts]
+
+
+def _or_as_it_is(draft: Draft) -> Draft | Prepared:
+    try:
+        return prepare(draft)
+    except ValueError:
+        return draft
 
 
 class Writer:
@@ -69,7 +83,7 @@ class Writer:
         """The lease has gone to another writer."""
         self._fenced = error
 
-    def commit(self, commands: Sequence[Sequence[Draft]]) -> list[list[Answer]]:
+    def commit(self, commands: Sequence[Command]) -> list[list[Answer]]:
         """Answers of every draft of every command, once all of them are durable.
 
         Raises what the log raises (a full disk, say): then nothing was written and the state is as before. After
@@ -82,11 +96,12 @@ class Writer:
                 self.fence(error)
                 raise
 
-    def _committed(self, commands: Sequence[Sequence[Draft]]) -> list[list[Answer]]:
-        batch = _Batch(self._log, self.state, self._sign)
+    def _committed(self, commands: Sequence[Command]) -> list[list[Answer]]:
+        state, ids = self.state, [_draft(each).event_id for command in commands for each in command]
+        batch = _Batch(self._log, state, self._sign, self._log.find_all(ids))
         try:
-            answers = [[batch.judge(draft) for draft in command] for command in commands]
-            self._log.append(batch.drafts, at=batch.now)
+            answers = [[batch.judge(each) for each in command] for command in commands]
+            self._log.append(batch.prepared, at=batch.now)
         except LedgerHeld:
             raise
         except BaseException:
@@ -105,56 +120,44 @@ class Writer:
 class _Batch:
     """Entries on their way into one transaction. The state runs ahead of the log until it commits."""
 
-    def __init__(self, log: Log, state: FleetState, sign: Sign) -> None:
+    def __init__(self, log: Log, state: FleetState, sign: Sign, recorded: Mapping[str, Entry]) -> None:
+        """``recorded`` is what stands in the log under the commands' ids."""
         self.now = log.next_time()
-        self.drafts: list[Draft] = []
+        self.prepared: list[Prepared] = []
         self._log = log
         self._state = state
         self._sign = sign
-        self._new: dict[str, Entry] = {}
+        self._known = dict(recorded)
 
-    def judge(self, draft: Draft) -> Answer:
+    def judge(self, given: Draft | Prepared) -> Answer:
         """The draft's receipt, or the error that refuses it."""
+        draft = _draft(given)
         try:
-            entry = self._entry(draft)
-            known = self._new.get(draft.event_id) or self._log.find(draft.event_id)
+            prepared = given if isinstance(given, Prepared) else _prepared(given)
+            known = self._known.get(draft.event_id)
             if known is not None:
-                return self._repeat(draft, known)
+                return _repeated(prepared, known)
             access.check(self._state, draft.event, draft.principal, draft.proof)
-            self._apply(draft, entry)
+            entry = self._apply(prepared)
         except FleetwardError as error:
             self._record_refusal(draft, error)
             return error
         self._follow_up(entry)
         return Receipt(draft.event_id, entry.seq, repeated=False)
 
-    def _repeat(self, draft: Draft, known: Entry) -> Receipt:
-        if leaf_bytes(draft.event_id, known.time, draft.principal, draft.event) == known.leaf():
-            return Receipt(draft.event_id, known.seq, repeated=True)
-        what = f"{draft.event.kind} with event id {draft.event_id}"
-        raise IdempotencyConflict(what, f"entry {known.seq} has that id and another body")
-
     def _follow_up(self, entry: Entry) -> None:
         """Applies everything that follows from an entry, and from what follows."""
         following = deque(reactions(self._state, entry, self._sign))
         while following:
-            draft = following.popleft()
-            consequence = self._entry(draft)
-            self._apply(draft, consequence)
+            consequence = self._apply(_prepared(following.popleft()))
             following.extend(reactions(self._state, consequence, self._sign))
 
-    def _entry(self, draft: Draft) -> Entry:
-        """The entry as every later reader will see it, so that folding now and replaying later agree."""
-        try:
-            leaf = leaf_bytes(draft.event_id, self.now, draft.principal, draft.event)
-            return entry_from_leaf(self._state.size, leaf)
-        except ValueError as error:  # rfc8785's and pydantic's errors are ValueErrors, and so is a lone surrogate's
-            raise Refused(draft.event.kind, f"it cannot be written: {_plain(str(error))}") from error
-
-    def _apply(self, draft: Draft, entry: Entry) -> None:
+    def _apply(self, prepared: Prepared) -> Entry:
+        entry = prepared.entry(self._state.size, self.now)
         apply(self._state, entry)
-        self.drafts.append(draft)
-        self._new[draft.event_id] = entry
+        self.prepared.append(prepared)
+        self._known[entry.event_id] = entry
+        return entry
 
     def _record_refusal(self, draft: Draft, error: FleetwardError) -> None:
         reason = error.reason if isinstance(error, Refused) else str(error)
@@ -164,9 +167,27 @@ class _Batch:
             reason=_plain(f"{draft.principal}: {reason}"),
         )
         key = derived_id("refused", *map(_plain, (draft.event_id, str(draft.event), draft.principal)))
-        if key not in self._new and self._log.find(key) is None:
-            recorded = Draft(refusal, GOVERNOR, key)
-            self._apply(recorded, self._entry(recorded))
+        if key not in self._known and self._log.find(key) is None:
+            self._apply(_prepared(Draft(refusal, GOVERNOR, key)))
+
+
+def _draft(given: Draft | Prepared) -> Draft:
+    return given.draft if isinstance(given, Prepared) else given
+
+
+def _prepared(draft: Draft) -> Prepared:
+    try:
+        return prepare(draft)
+    except ValueError as error:  # rfc8785's and pydantic's errors are ValueErrors, and so is a lone surrogate's
+        raise Refused(draft.event.kind, f"it cannot be written: {_plain(str(error))}") from error
+
+
+def _repeated(prepared: Prepared, known: Entry) -> Receipt:
+    draft = prepared.draft
+    if prepared.leaf(rfc3339(known.time)) == known.leaf():
+        return Receipt(draft.event_id, known.seq, repeated=True)
+    what = f"{draft.event.kind} with event id {draft.event_id}"
+    raise IdempotencyConflict(what, f"entry {known.seq} has that id and another body")
 
 
 def _plain(text: str) -> str:

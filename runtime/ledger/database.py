@@ -39,6 +39,8 @@ class Backend(Protocol):
     url: str
     """For people: without a password."""
     engine: Engine
+    placeholder: str
+    """What stands for a value in the driver's SQL."""
     fence: str
     """SQL that gives the lease's epoch and keeps anybody from changing it until the transaction ends."""
 
@@ -59,6 +61,8 @@ class Database:
         self.engine = backend.engine
         self.url = backend.url
         self.epoch = 0
+        self.insert_entries = f"INSERT INTO entries VALUES ({', '.join([backend.placeholder] * len(ENTRIES.c))})"  # noqa: S608
+        self._writer = backend.engine.execution_options(begin="BEGIN IMMEDIATE")
         self._backend = backend
         self._closed = False
         self._writes = threading.Lock()  # threads of one writer queue here: SQLite would make them poll
@@ -109,19 +113,18 @@ class Database:
         Raises ``LedgerHeld`` before the block begins when the lease has gone to another writer.
         """
         self._require_open()
-        writer = self.engine.execution_options(begin="BEGIN IMMEDIATE")
-        with self._writes, self._backend.translated(0), writer.begin() as connection:
+        with self._writes, self._backend.translated(0), self._writer.begin() as connection:
             self._require_epoch(connection, self._backend.fence)
             yield connection
 
-    def close(self) -> None:
-        """Close all connections and let another writer in. May be called again."""
-        self._closed = True
     def require_lease(self) -> None:
         """Pass silently while the lease is this writer's. Raises ``LedgerHeld`` when it has gone to another."""
         with self.reading() as connection:
             self._require_epoch(connection, EPOCH)
 
+    def close(self) -> None:
+        """Close all connections and let another writer in. May be called again."""
+        self._closed = True
         self._backend.close()
 
     def _require_ledger(self) -> None:

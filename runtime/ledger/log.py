@@ -1,11 +1,13 @@
 """The log: events in, entries out, in one order, each acknowledged only after COMMIT.
 
-    append(drafts):  take the turn
+    append(drafts):  encode and read back                      else EntryUnwritable
+                     take the turn: time, leaves, hashes
                      BEGIN (IMMEDIATE)
                      the lease has our epoch? lock it          else LedgerHeld   (Database.writing)
                      the table ends where we left it?          else LedgerHeld
-                     known event ids: same body -> its entry   else IdempotencyConflict, ROLLBACK
-                     INSERT the new leaves
+                     INSERT the new leaves                     a known event id: ROLLBACK, once more from BEGIN, and
+                                                               known ids first: same body -> its entry
+                                                               else IdempotencyConflict, ROLLBACK
                      COMMIT (fsync)                            <- the promise is made here
                      frontier and last time move on; return the entries
 
@@ -22,16 +24,17 @@ repeat the last time until the clock has passed it again. The entries of one app
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from time import monotonic, sleep
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import IntegrityError
 
 from runtime.domain.base import rfc3339
-from runtime.domain.entry import NO_ID, Draft, Entry, entry_from_leaf, leaf_bytes, may_be_id
+from runtime.domain.entry import Draft, Entry, Prepared, entry_from_leaf, may_be_id, prepare
 from runtime.domain.errors import IdempotencyConflict, LedgerCorrupt
 from runtime.ledger.database import Database
 from runtime.ledger.errors import EntryUnwritable, LedgerHeld, LedgerLocked
@@ -97,6 +100,12 @@ class LogReader:
         with self._database.reading() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else _entry_of(*row)
+
+    def find_all(self, event_ids: Iterable[str]) -> dict[str, Entry]:
+        """The entries recorded under these ids, by id; nothing for an id that is not."""
+        with self._database.reading() as connection:
+            found = _recorded(connection, {each for each in event_ids if may_be_id(each)})
+        return {event_id: recorded.entry for event_id, recorded in found.items()}
 
     def close(self) -> None:
         """Give the database back. May be called again; any other use afterwards is refused."""
@@ -198,38 +207,49 @@ class Log(LogReader):
             self._settle_doubt()
             return self._time_now()
 
-    def append(self, drafts: Sequence[Draft], *, at: datetime | None = None) -> list[Entry]:
+    def append(self, drafts: Sequence[Draft | Prepared], *, at: datetime | None = None) -> list[Entry]:
         """Record the drafts in order, all or none, and return the entry of each after COMMIT.
 
-        ``at`` is a time that ``next_time`` gave since the last append, for a caller that folds before it
-        writes; by default the entries get that of now.
+        What was prepared elsewhere (``entry.prepare``), while another batch was on its way to the disk, saves
+        its time here. ``at`` is a time that ``next_time`` gave since the last append, for a caller that folds
+        before it writes; by default the entries get that of now.
 
         A draft whose id is recorded already, or repeated in the batch, with the same event and principal
         gets the first entry and is not written again. Raises ``IdempotencyConflict`` when the body differs
         and ``EntryUnwritable`` when a draft has no canonical form; nothing is written then. After any
         other error (``LedgerUnavailable`` and its kinds) the drafts may be sent again as they are.
         """
-        for draft in drafts:
-            _require_id(draft.event_id)
+        prepared = [each if isinstance(each, Prepared) else _prepared(each) for each in drafts]
         with self._turn:
             self._settle_doubt()
-            time, grown = max(at or self._time_now(), self._last_time), self._frontier.copy()
+            time = max(at or self._time_now(), self._last_time)
             try:
-                with self._database.writing() as connection:
-                    self._check_tail(connection)
-                    batch = _Batch(grown.size, time, _recorded(connection, {draft.event_id for draft in drafts}))
-                    answers = [batch.place(draft) for draft in drafts]
-                    if batch.rows:
-                        connection.execute(insert(ENTRIES), batch.rows)
-                        grown.extend(row["leaf_hash"] for row in batch.rows)
-            except (IdempotencyConflict, EntryUnwritable, LedgerHeld, LedgerLocked):
-                raise  # before COMMIT was tried
-            except BaseException:
-                self._doubt = grown
-                raise
-            if batch.rows:
-                self._frontier, self._last_time = grown, time
-            return answers
+                return self._append(_Batch(self._frontier.size, time, None), prepared)
+            except _Repeated:
+                return self._append(_Batch(self._frontier.size, time, self._recorded(prepared)), prepared)
+
+    def _append(self, batch: _Batch, prepared: Sequence[Prepared]) -> list[Entry]:
+        """Raises ``_Repeated`` when an event's id may be recorded and the batch does not know what is."""
+        answers, grown = [batch.place(each) for each in prepared], self._frontier.copy()
+        grown.extend(row.leaf_hash for row in batch.rows)
+        try:
+            with self._database.writing() as connection:
+                self._check_tail(connection)
+                if batch.rows:
+                    _insert(connection, self._database.insert_entries, batch)
+        except (_Repeated, LedgerHeld, LedgerLocked):
+            raise  # before COMMIT was tried
+        except BaseException:
+            self._doubt = grown
+            raise
+        if batch.rows:
+            self._frontier, self._last_time = grown, batch.time
+        return answers
+
+    def _recorded(self, prepared: Sequence[Prepared]) -> dict[str, _Recorded]:
+        """What stands under these ids. Nobody else adds to it: this writer has the turn, and the lease is checked."""
+        with self._database.reading() as connection:
+            return _recorded(connection, {each.draft.event_id for each in prepared})
 
     def _current(self) -> Frontier:
         if self._doubt is not None:
@@ -268,10 +288,13 @@ class Log(LogReader):
         return max(now.astimezone(UTC), self._last_time)
 
     def _check_tail(self, connection: Connection) -> None:
-        last = connection.execute(select(func.max(ENTRIES.c.seq))).scalar()
+        last = connection.exec_driver_sql(_LAST).scalar()
         found = 0 if last is None else last + 1
         if found != self._frontier.size:
             raise LedgerHeld(self._database.url, f"holds {found} entries where this writer left {self._frontier.size}")
+
+
+_LAST = "SELECT max(seq) FROM entries"
 
 
 class _Recorded(NamedTuple):
@@ -279,35 +302,56 @@ class _Recorded(NamedTuple):
     leaf: bytes
 
 
+class _Row(NamedTuple):
+    """In the order of the table's columns."""
+
+    seq: int
+    event_id: str
+    time: str
+    kind: str
+    leaf_hash: bytes
+    leaf: bytes
+
+
+class _Repeated(Exception):
+    """An event's id stands in the table already. Never leaves this module."""
+
+
 class _Batch:
     """Drafts on their way to rows: finds each a place, or the place it already has."""
 
-    def __init__(self, size: int, time: datetime, recorded: dict[str, _Recorded]) -> None:
-        self.rows: list[dict[str, Any]] = []
+    def __init__(self, size: int, time: datetime, recorded: dict[str, _Recorded] | None) -> None:
+        """``recorded`` is what stands under the drafts' ids; None where that was not asked."""
+        self.rows: list[_Row] = []
+        self.time = time
+        self.asked = recorded is not None
         self._size = size
-        self._time = time
-        self._recorded = recorded
+        self._spelled = rfc3339(time)
+        self._recorded = recorded or {}
 
-    def place(self, draft: Draft) -> Entry:
+    def place(self, prepared: Prepared) -> Entry:
+        draft = prepared.draft
         first = self._recorded.get(draft.event_id)
         if first is not None:
-            if _leaf_of(draft, first.entry.time) != first.leaf:
+            if prepared.leaf(rfc3339(first.entry.time)) != first.leaf:
+                if not self.asked:
+                    raise _Repeated
                 raise IdempotencyConflict(f"event {draft.event_id}", f"entry {first.entry.seq} has another body")
             return first.entry
-        leaf = _leaf_of(draft, self._time)
-        entry = _as_read_back(self._size + len(self.rows), leaf, draft.event_id)
+        leaf = prepared.leaf(self._spelled)
+        entry = prepared.entry(self._size + len(self.rows), self.time)
         self._recorded[draft.event_id] = _Recorded(entry, leaf)
-        self.rows.append(
-            {
-                "seq": entry.seq,
-                "event_id": draft.event_id,
-                "time": rfc3339(self._time),
-                "kind": draft.event.kind,
-                "leaf_hash": leaf_hash(leaf),
-                "leaf": leaf,
-            }
-        )
+        self.rows.append(_Row(entry.seq, draft.event_id, self._spelled, draft.event.kind, leaf_hash(leaf), leaf))
         return entry
+
+
+def _insert(connection: Connection, statement: str, batch: _Batch) -> None:
+    try:
+        connection.exec_driver_sql(statement, batch.rows)
+    except IntegrityError as error:
+        if batch.asked:
+            raise
+        raise _Repeated from error
 
 
 def _patiently(opening: Callable[[], Database], patience: timedelta) -> Database:
@@ -321,24 +365,11 @@ def _patiently(opening: Callable[[], Database], patience: timedelta) -> Database
         sleep(RETRY_SECONDS)
 
 
-def _require_id(event_id: str) -> None:
-    if not may_be_id(event_id):
-        raise EntryUnwritable(event_id, NO_ID)
-
-
-def _leaf_of(draft: Draft, time: datetime) -> bytes:
+def _prepared(draft: Draft) -> Prepared:
     try:
-        return leaf_bytes(draft.event_id, time, draft.principal, draft.event)
-    except ValueError as error:  # rfc8785's and pydantic's errors are ValueErrors, and so is a lone surrogate's
+        return prepare(draft)
+    except (ValueError, KeyError, TypeError) as error:  # rfc8785's, pydantic's and a lone surrogate's are ValueErrors
         raise EntryUnwritable(draft.event_id, str(error)) from error
-
-
-def _as_read_back(seq: int, leaf: bytes, event_id: str) -> Entry:
-    """The entry as every later reader will see it, so that folding now and replaying later agree."""
-    try:
-        return entry_from_leaf(seq, leaf)
-    except (ValueError, KeyError, TypeError) as error:
-        raise EntryUnwritable(event_id, f"could not be read back: {error}") from error
 
 
 def _recorded(connection: Connection, event_ids: set[str]) -> dict[str, _Recorded]:

@@ -46,6 +46,7 @@ OPENING = text("SELECT pg_advisory_xact_lock(hashtextextended('fleetward opening
 class Postgres:
     """A ledger in a PostgreSQL database. See the module's docstring."""
 
+    placeholder = "%s"
     fence = f"{lease.EPOCH} FOR UPDATE"
 
     def __init__(self, parsed: URL, engine: Engine, duration: timedelta) -> None:

@@ -46,6 +46,7 @@ JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
 class Sqlite:
     """A ledger in a file. See the module's docstring."""
 
+    placeholder = "?"
     fence = lease.EPOCH  # BEGIN IMMEDIATE keeps everybody else from writing
 
     def __init__(self, url: str, path: Path, engine: Engine, lock: WriterLock | None) -> None:

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.domain import events as e
-from runtime.domain.entry import Entry, entry_from_leaf
+from runtime.domain.base import rfc3339
+from runtime.domain.entry import Draft, Entry, entry_from_leaf, leaf_bytes, prepare
 from runtime.domain.errors import FleetwardError
 from runtime.domain.fold import apply, fold
 from runtime.domain.lifecycle import Status
@@ -62,6 +63,23 @@ def test_an_entry_of_any_kind_survives_its_canonical_leaf(kind: type[Any], data:
     again = entry_from_leaf(7, entry.leaf())
     assert again == entry
     assert again.leaf() == entry.leaf()
+
+
+@settings(max_examples=200)
+@given(event=EVENTS, principal=TEXTS, event_id=TEXTS | st.text(max_size=3))
+def test_a_prepared_draft_has_the_leaf_of_its_time_and_the_entry_that_is_read_back_from_it(
+    event: e.Event, principal: str, event_id: str
+) -> None:
+    draft, time = Draft(event, principal, event_id), MONDAY + timedelta(microseconds=7)
+    try:
+        leaf = leaf_bytes(event_id, time, principal, event)
+    except ValueError:
+        with pytest.raises(ValueError):
+            prepare(draft)
+        return
+    prepared = prepare(draft)
+    assert prepared.leaf(rfc3339(time)) == leaf
+    assert repr(prepared.entry(7, time)) == repr(entry_from_leaf(7, leaf))  # where 1 and 1.0 are not the same
 
 
 @settings(max_examples=150)

@@ -315,7 +315,7 @@ def test_findings_are_a_dictionary_that_decodes_late(house: House) -> None:
         first = next(iter(found))
         del found[first]
         assert first not in found
-        writer.state = fold(writer._log.entries())
+        writer._state = fold(writer._log.entries())
 
 
 def test_an_empty_ledger_starts_empty(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runtime.domain.entry import Draft
+from runtime.domain.entry import Draft, prepare
 from runtime.domain.errors import IdempotencyConflict, LedgerCorrupt
 from runtime.domain.events import ModelResumed, RolloutStarted, SpecApplied, Stage, Step
 from runtime.ledger.errors import EntryUnwritable, LedgerFull, LedgerHeld, LedgerLocked, LedgerUnavailable
@@ -170,6 +170,26 @@ def test_two_bodies_under_one_id_within_a_batch_are_refused(log: Log, draft: Mak
     with pytest.raises(IdempotencyConflict):
         log.append([draft(0), draft(0, reason="another")])
     assert log.size == 0
+
+
+def test_two_bodies_under_an_id_that_is_recorded_are_told_where_it_stands(log: Log, draft: MakeDraft) -> None:
+    log.append([draft(0), draft(1)])
+    with pytest.raises(IdempotencyConflict, match="entry 1 has another body"):
+        log.append([draft(2), draft(1), draft(1, reason="another")])
+    assert log.size == 2
+
+
+def test_a_draft_that_was_prepared_elsewhere_is_recorded_as_any(log: Log, draft: MakeDraft) -> None:
+    first = log.append([prepare(draft(0)), draft(1)])
+    assert log.append([draft(0), prepare(draft(1))]) == first == list(log.entries())
+    with pytest.raises(IdempotencyConflict, match="entry 0"):
+        log.append([prepare(draft(0, reason="another"))])
+
+
+def test_all_ids_of_a_batch_are_looked_up_at_once(log: Log, draft: MakeDraft) -> None:
+    entries = log.append([draft(number) for number in range(600)])
+    found = log.find_all([*(entry.event_id for entry in entries), "unknown", "\x00", "\ud800"])
+    assert found == {entry.event_id: entry for entry in entries}
 
 
 def test_more_drafts_than_one_query_may_name_are_looked_up(log: Log, draft: MakeDraft) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runtime.domain.entry import Draft
+from runtime.domain.entry import Draft, prepare
 from runtime.domain.errors import LedgerCorrupt
 from runtime.ledger.database import Database, without_password
 from runtime.ledger.errors import LedgerFull, LedgerLocked, LedgerUnavailable
@@ -214,8 +214,8 @@ def _row_of(log: Log, draft: Draft) -> tuple[object, ...]:
     from runtime.ledger.log import _Batch
 
     batch = _Batch(log.size, log.next_time(), {})
-    batch.place(draft)
-    return tuple(batch.rows[0].values())
+    batch.place(prepare(draft))
+    return tuple(batch.rows[0])
 
 
 def _waiting_for_locks(watcher: Behind) -> int:
