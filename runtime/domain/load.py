@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from runtime.domain import gates
+from runtime.domain import gates, training
 from runtime.domain import spec as spec_module
 from runtime.domain.errors import SpecError
 from runtime.domain.spec import Spec
@@ -187,7 +187,7 @@ def _expected(problem: Any) -> str:
 
 def _field_names() -> list[str]:
     names: set[str] = set()
-    for value in (*vars(spec_module).values(), *vars(gates).values()):
+    for value in (*vars(spec_module).values(), *vars(gates).values(), *vars(training).values()):
         if isinstance(value, type) and issubclass(value, BaseModel):
             names.update(value.model_fields)
     return sorted(names)

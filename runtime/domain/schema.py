@@ -9,6 +9,20 @@ from pydantic import model_validator
 
 from runtime.domain.base import Document
 
+PREDICTION = "prediction"
+"""What a regression gives: a number in target units."""
+PROBABILITY = "probability"
+"""What a classification gives first: the probability that the target is 1."""
+LABEL = "label"
+"""What a classification gives beside: 1 where the probability is at least one half, else 0."""
+
+
+class Task(StrEnum):
+    """What is learnt: a number, or which of 0 and 1."""
+
+    REGRESSION = "regression"
+    CLASSIFICATION = "classification"
+
 
 class FieldKind(StrEnum):
     """A number (float64 inside) or text (a category)."""
@@ -52,3 +66,9 @@ class Schema(Document):
     def texts(self) -> tuple[str, ...]:
         """Input columns that hold text, in order."""
         return tuple(field.name for field in self.inputs if field.kind is FieldKind.TEXT)
+
+
+def outputs_of(task: Task) -> tuple[Field, ...]:
+    """What a model of this task gives. The first is what decision records hold and monitors watch."""
+    names = (PREDICTION,) if task is Task.REGRESSION else (PROBABILITY, LABEL)
+    return tuple(Field(name=name, kind=FieldKind.NUMBER) for name in names)

@@ -12,8 +12,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, model_validator
 
 from runtime.domain import canonical
 from runtime.domain.base import Document
@@ -22,25 +21,10 @@ from runtime.domain.gates import (
     Gate,
 )
 from runtime.domain.ids import digest_of
-from runtime.domain.terms import Count, Duration, SearchTerm, Share
-
-PREDICTION = "prediction"
-"""The name of a model's output, which is watched like a feature."""
-
-
-def misfit(at: str, found: object, expected: str) -> PydanticCustomError:
-    """Fields that do not fit each other: which one to look at, what it holds, what was expected of it."""
-    return PydanticCustomError("misfit", "{expected}", {"at": at, "found": found, "expected": f"expected {expected}"})
-
-
-def _positive(value: timedelta) -> timedelta:
-    if value <= timedelta(0):
-        raise ValueError("expected a duration longer than nothing")
-    return value
-
-
-Period = Annotated[Duration, AfterValidator(_positive)]
-"""A duration that something is divided by, so it is never 0."""
+from runtime.domain.misfit import misfit
+from runtime.domain.schema import Task, outputs_of
+from runtime.domain.terms import Count, Duration, Share
+from runtime.domain.training import Period, Training
 
 
 class RiskTier(StrEnum):
@@ -81,19 +65,6 @@ class Data(Document):
         if twice:
             raise misfit("features", ", ".join(twice) + " twice", "distinct names")
         return self
-
-
-class Training(Document):
-    """How a version is made: estimator by name, a search space, and how many samples of it are tried."""
-
-    trainer: Literal["sklearn"] = "sklearn"
-    estimator: str
-    search: dict[str, SearchTerm] = {}
-    trials: int = Field(default=8, ge=1, le=1000)
-    folds: int = Field(default=3, ge=2, le=20)
-    metric: Literal["mae", "rmse"] = "mae"
-    holdout: Share = Field(default=0.2, gt=0, lt=1)
-    seed: int = 0
 
 
 class Monitoring(Document):
@@ -243,7 +214,7 @@ class Spec(Document):
     owner: Owner
     purpose: str = Field(min_length=1)
     risk_tier: RiskTier
-    task: Literal["regression"]
+    task: Task
     data: Data
     train: Training
     gates: tuple[Gate, ...] = Field(min_length=1)
@@ -277,10 +248,17 @@ class Spec(Document):
         if not self.rollout or self.rollout[-1].stage is not Stage.FULL:
             last = self.rollout[-1].stage.value if self.rollout else "nothing"
             raise misfit("rollout", f"{last} as the last step", "{full: true} there")
-        known = {*self.data.features, PREDICTION}
+        known = {*self.data.features, self.watched_output}
         unknown = [] if self.monitor.features == "all" else sorted(set(self.monitor.features) - known)
         if unknown:
-            raise misfit("monitor.features", ", ".join(unknown), "names among data.features, or prediction")
+            raise misfit("monitor.features", ", ".join(unknown), f"names among data.features, or {self.watched_output}")
+        return self
+
+    @model_validator(mode="after")
+    def _metric_fits_the_task(self) -> Self:
+        proper = {Task.REGRESSION: ("mae", "rmse"), Task.CLASSIFICATION: ("rmse", "log_loss")}[self.task]
+        if self.train.is_fitted and self.train.metric not in proper:
+            raise misfit("train.metric", repr(self.train.metric), f"{' or '.join(proper)} for a {self.task.value}")
         return self
 
     @model_validator(mode="after")
@@ -305,6 +283,11 @@ class Spec(Document):
             exclude_none=True,
         )
         return digest_of(canonical.encode(parts))
+
+    @property
+    def watched_output(self) -> str:
+        """The output that is recorded, watched like a feature and compared with the truth: the first."""
+        return outputs_of(self.task)[0].name
 
     @property
     def group_columns(self) -> tuple[str, ...]:

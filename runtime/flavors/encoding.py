@@ -65,3 +65,14 @@ def _column(columns: Columns, name: str) -> np.ndarray[tuple[int], np.dtype[np.g
         return columns[name]
     except KeyError:
         raise SchemaMismatch(name, "nothing", f"a column {name!r}") from None
+
+
+def check_columns(columns: Columns, schema: Schema) -> int:
+    """How many rows the schema's columns have. Raises ``SchemaMismatch`` if one is missing or not as long."""
+    first = schema.inputs[0].name
+    rows = len(_column(columns, first))
+    for field in schema.inputs[1:]:
+        found = len(_column(columns, field.name))
+        if found != rows:
+            raise SchemaMismatch(field.name, f"{found} rows", f"{rows} rows, as in {first!r}")
+    return rows

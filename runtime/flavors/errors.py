@@ -2,9 +2,13 @@
 
 ArtifactInvalid (an IntegrityError)   bytes are not an artifact Fleetward wrote, or could do harm when loaded
 └── UntrustedTypes                    the model inside needs types that are not on the allow-list
+FlavorMissing                         the library of a flavor is not installed here
+EndpointFailed                        somebody else's endpoint gave no answer that can be used
 """
 
-from runtime.domain.errors import IntegrityError
+from typing import ClassVar
+
+from runtime.domain.errors import FleetwardError, IntegrityError
 
 
 class ArtifactInvalid(IntegrityError):
@@ -25,3 +29,29 @@ class UntrustedTypes(ArtifactInvalid):
         Exception.__init__(self, types)
         self.types = types
         self.reason = f"it needs types that are not on the allow-list: {', '.join(types)}"
+
+
+class FlavorMissing(FleetwardError):
+    """A flavor needs a library that is not installed on this machine."""
+
+    status: ClassVar[int] = 503
+
+    def __init__(self, flavor: str, library: str) -> None:
+        super().__init__(flavor, library)
+        self.flavor, self.library = flavor, library
+
+    def __str__(self) -> str:
+        return f"flavor {self.flavor!r} needs {self.library!r}, which is not installed here"
+
+
+class EndpointFailed(FleetwardError):
+    """A remote endpoint did not answer, or not as agreed. ``host`` is all that is said of its address."""
+
+    status: ClassVar[int] = 503
+
+    def __init__(self, host: str, reason: str) -> None:
+        super().__init__(host, reason)
+        self.host, self.reason = host, reason
+
+    def __str__(self) -> str:
+        return f"endpoint {self.host}: {self.reason}"

@@ -1,19 +1,26 @@
-"""scikit-learn regressors by name, wrapped so that all of them take one float64 matrix with NaN in it."""
+"""scikit-learn's estimators by name, wrapped so that all of them take one float64 matrix with NaN in it."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
 from runtime.domain.errors import SpecError
+from runtime.domain.schema import Task
 
 _COMMON = {
-    "HistGradientBoostingRegressor": "sklearn.ensemble",
-    "Ridge": "sklearn.linear_model",
+    Task.REGRESSION: {"HistGradientBoostingRegressor": "sklearn.ensemble", "Ridge": "sklearn.linear_model"},
+    Task.CLASSIFICATION: {
+        "HistGradientBoostingClassifier": "sklearn.ensemble",
+        "LogisticRegression": "sklearn.linear_model",
+    },
 }
+
+
+_STEPS = {Task.REGRESSION: "regress", Task.CLASSIFICATION: "classify"}
 
 
 @cache
@@ -24,23 +31,26 @@ def regressors() -> dict[str, type]:
     return dict(all_estimators(type_filter="regressor"))
 
 
-def make_estimator(name: str, parameters: Mapping[str, Any], *, seed: int) -> Any:
+@cache
+def classifiers() -> dict[str, type]:
+    """Every classifier of scikit-learn that can give probabilities, by its class name."""
+    from sklearn.utils import all_estimators
+
+    return {name: kind for name, kind in all_estimators(type_filter="classifier") if hasattr(kind, "predict_proba")}
+
+
+def make_estimator(name: str, parameters: Mapping[str, Any], *, seed: int, task: Task = Task.REGRESSION) -> Any:
     """An unfitted estimator; one that cannot take NaN stands behind a median imputer and a scaler.
 
-    Raises ``SpecError`` for an unknown name or parameter, with what is close to it, and for a regressor that
+    Raises ``SpecError`` for an unknown name or parameter, with what is close to it, and for an estimator that
     is made of others and so cannot be built from plain parameters.
     """
-    kind = _class_of(name)
+    kind = _class_of(name, task)
     try:
         estimator: Any = kind()
     except TypeError as error:
-        raise _wrong("train.estimator", name, f"a regressor that needs no other estimator ({error})") from error
-    known = estimator.get_params(deep=False)
-    for parameter in parameters:
-        if parameter not in known:
-            raise _wrong("train.search", parameter, f"a parameter of {name}{_close(parameter, known)}")
-    seeded = {"random_state": seed} if "random_state" in known else {}
-    estimator.set_params(**{**seeded, **parameters})
+        raise wrong("train.estimator", name, f"a {_word(task)} that needs no other estimator ({error})") from error
+    set_parameters(estimator, name, parameters, seed)
     if estimator.__sklearn_tags__().input_tags.allow_nan:
         return estimator
     from sklearn.impute import SimpleImputer
@@ -48,8 +58,22 @@ def make_estimator(name: str, parameters: Mapping[str, Any], *, seed: int) -> An
     from sklearn.preprocessing import MinMaxScaler
 
     # Clipped: outside of what was seen in training, a linear model must not go on along its line.
-    steps = [("impute", SimpleImputer(strategy="median")), ("scale", MinMaxScaler(clip=True)), ("regress", estimator)]
+    steps = [
+        ("impute", SimpleImputer(strategy="median")),
+        ("scale", MinMaxScaler(clip=True)),
+        (_STEPS[task], estimator),
+    ]
     return Pipeline(steps)
+
+
+def set_parameters(estimator: Any, name: str, parameters: Mapping[str, Any], seed: int) -> None:
+    """Into an estimator with scikit-learn's interface. Raises ``SpecError`` for a parameter that it does not have."""
+    known = estimator.get_params(deep=False)
+    for parameter in parameters:
+        if parameter not in known:
+            raise wrong("train.search", parameter, f"a parameter of {name}{close(parameter, known)}")
+    seeded = {"random_state": seed} if "random_state" in known else {}
+    estimator.set_params(**{**seeded, **parameters})
 
 
 def check_weights(estimator: Any, name: str) -> None:
@@ -57,35 +81,42 @@ def check_weights(estimator: Any, name: str) -> None:
     from sklearn.utils.validation import has_fit_parameter
 
     if not has_fit_parameter(_last(estimator), "sample_weight"):
-        raise _wrong("retrain.half_life", name, "an estimator that takes weights of rows, or no half_life")
+        raise wrong("retrain.half_life", name, "an estimator that takes weights of rows, or no half_life")
 
 
 def weight_arguments(estimator: Any, weights: Any) -> dict[str, Any]:
     """What ``fit`` is given beside rows and target so that row i counts ``weights[i]``."""
     if weights is None:
         return {}
-    return {"sample_weight" if _last(estimator) is estimator else "regress__sample_weight": weights}
+    return {"sample_weight" if _last(estimator) is estimator else f"{estimator.steps[-1][0]}__sample_weight": weights}
 
 
 def _last(estimator: Any) -> Any:
-    return estimator.named_steps["regress"] if hasattr(estimator, "named_steps") else estimator
+    return estimator.steps[-1][1] if hasattr(estimator, "named_steps") else estimator
 
 
-def _class_of(name: str) -> type:
+def _class_of(name: str, task: Task) -> type:
     # The common cases without all_estimators, which imports the whole of scikit-learn.
-    if name in _COMMON:
-        found: type = getattr(importlib.import_module(_COMMON[name]), name)
+    if name in _COMMON[task]:
+        found: type = getattr(importlib.import_module(_COMMON[task][name]), name)
         return found
+    known = regressors() if task is Task.REGRESSION else classifiers()
     try:
-        return regressors()[name]
+        return known[name]
     except KeyError:
-        raise _wrong("train.estimator", name, f"a regressor of scikit-learn{_close(name, regressors())}") from None
+        raise wrong("train.estimator", name, f"a {_word(task)} of scikit-learn{close(name, known)}") from None
 
 
-def _close(word: str, known: Mapping[str, Any]) -> str:
-    found = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
+def _word(task: Task) -> str:
+    return "regressor" if task is Task.REGRESSION else "classifier with probabilities"
+
+
+def close(word: str, known: Iterable[str]) -> str:
+    """Names among the known that the word may have meant, as the end of a sentence; or nothing."""
+    found = difflib.get_close_matches(word, list(known), n=3, cutoff=0.5)
     return f"; did you mean {' or '.join(found)}?" if found else ""
 
 
-def _wrong(path: str, value: str, expected: str) -> SpecError:
+def wrong(path: str, value: str, expected: str) -> SpecError:
+    """What is wrong with a part of the spec."""
     return SpecError("spec", None, path, repr(value), expected)

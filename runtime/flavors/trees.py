@@ -40,9 +40,10 @@ class FlatTrees:
     @classmethod
     def of(cls, estimator: Any) -> FlatTrees | None:
         """The flat form, or None if the estimator has no such trees or splits on native categories."""
-        from sklearn.ensemble import HistGradientBoostingRegressor
+        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-        if type(estimator) is not HistGradientBoostingRegressor or estimator.n_trees_per_iteration_ != 1:
+        kinds = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
+        if type(estimator) not in kinds or estimator.n_trees_per_iteration_ != 1:
             return None
         trees = [predictor.nodes for (predictor,) in estimator._predictors]  # noqa: SLF001 - no public form
         if not trees or any(nodes["is_categorical"].any() for nodes in trees):

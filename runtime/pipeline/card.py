@@ -19,7 +19,7 @@ def model_card(spec: Spec, trained: TrainedModel, registered: VersionRegistered,
         trained=trained,
         registered=registered,
         report=report,
-        used=trained.predictor.encoding.columns,
+        used=trained.predictor.used,
         refit=spec.retrain.refit,
     )
 

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from runtime.domain.errors import DataError, MissingColumn, TooFewRows, UnusableTarget
 from runtime.domain.gates import SliceGate
-from runtime.domain.schema import Field, FieldKind
-from runtime.domain.spec import PREDICTION, Spec
+from runtime.domain.schema import Field, FieldKind, Task, outputs_of
+from runtime.domain.spec import Spec
 from runtime.pipeline.rows import Layout, numbers
 
 
@@ -22,12 +22,13 @@ def layout_of(spec: Spec, found: pa.Schema) -> Layout:
     for column in (data.time, data.target, *spec.group_columns, *data.features, *slices):
         if column not in found.names:
             raise MissingColumn(data.source, column, tuple(found.names))
-    if PREDICTION in data.features:
-        raise DataError(data.source, f"a feature cannot be named {PREDICTION!r}: it is the name of the output")
+    for output in outputs_of(spec.task):
+        if output.name in data.features:
+            raise DataError(data.source, f"a feature cannot be named {output.name!r}: it is the name of the output")
     check_time(data.source, found.field(data.time))
     check_target(data.source, found.field(data.target))
     features = tuple(Field(name=name, kind=kind_of(data.source, found.field(name))) for name in data.features)
-    return Layout(data.time, data.target, spec.group_columns, features, slices)
+    return Layout(data.time, data.target, spec.group_columns, features, slices, spec.task)
 
 
 def kind_of(source: str, field: pa.Field) -> FieldKind:
@@ -103,6 +104,11 @@ def check_values(where: str, window: pa.Table, layout: Layout) -> None:
     bad = int((~np.isfinite(numbers(window[layout.target]))).sum())
     if bad:
         raise UnusableTarget(where, layout.target, bad, len(window))
+    if layout.task is Task.CLASSIFICATION:
+        target = numbers(window[layout.target])
+        other = int(((target != 0) & (target != 1)).sum())
+        if other:
+            raise DataError(where, f"target {layout.target!r} is neither 0 nor 1 in {other} of {len(window)} rows")
 
 
 def check_rows(where: str, rows: int, min_rows: int) -> None:

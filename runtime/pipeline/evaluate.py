@@ -8,6 +8,7 @@ import numpy as np
 
 from runtime.domain.gates import ChampionGate
 from runtime.domain.reports import EvaluationReport
+from runtime.domain.schema import Task
 from runtime.domain.spec import Spec
 from runtime.flavors import Predictor, load
 from runtime.pipeline.gates import Evidence, compare, judge
@@ -80,7 +81,7 @@ def latency_ms_p99(predictor: Predictor, trained: TrainedModel) -> float:
 
 def metrics(spec: Spec, trained: TrainedModel, evidence: Evidence) -> dict[str, float]:
     """By name: on the holdout, of the training median for comparison, and in cross-validation."""
-    return {
+    found = {
         "mae": measure("mae", evidence.errors),
         "rmse": measure("rmse", evidence.errors),
         "bias": float(evidence.errors.mean()),
@@ -89,4 +90,15 @@ def metrics(spec: Spec, trained: TrainedModel, evidence: Evidence) -> dict[str, 
         f"cross_validation_{spec.train.metric}": trained.candidate.score,
         "latency_ms_p99": evidence.latency_ms_p99,
         "artifact_bytes": float(evidence.artifact_bytes),
+    }
+    return found | (classified(evidence) if spec.task is Task.CLASSIFICATION else {})
+
+
+def classified(evidence: Evidence) -> dict[str, float]:
+    """What is said of probabilities beside; errors are probability minus truth. ``brier`` is the square of ``rmse``."""
+    return {
+        "brier": float(np.square(evidence.errors).mean()),
+        "log_loss": measure("log_loss", evidence.errors),
+        "baseline_log_loss": measure("log_loss", evidence.baseline_errors),
+        "error_rate": float((np.abs(evidence.errors) > 0.5).mean()),
     }

@@ -22,7 +22,7 @@ from runtime.domain import canonical
 from runtime.domain.events import VersionEvaluated, VersionRegistered
 from runtime.domain.ids import Digest, digest_of
 from runtime.domain.reports import EvaluationReport
-from runtime.domain.spec import PREDICTION, Spec
+from runtime.domain.spec import Spec
 from runtime.pipeline.card import model_card
 from runtime.pipeline.prepare import Partition
 from runtime.pipeline.train import TrainedModel
@@ -110,7 +110,8 @@ def baseline_document(trained: TrainedModel) -> dict[str, Any]:
     summary = ErrorSummary.from_errors(errors)
     kinds: dict[str, Kind] = dict.fromkeys(trained.predictor.schema.numbers, "numeric")
     kinds |= dict.fromkeys(trained.predictor.schema.texts, "categorical")
-    features = Profile.from_columns({**rows.columns, PREDICTION: predictions}, kinds={**kinds, PREDICTION: "numeric"})
+    output = trained.predictor.schema.outputs[0].name
+    features = Profile.from_columns({**rows.columns, output: predictions}, kinds={**kinds, output: "numeric"})
     return {
         "features": features.as_document(),
         "errors": error_profile(errors).as_document(),

@@ -17,8 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from runtime.domain.schema import Field, FieldKind, Schema
-from runtime.domain.spec import PREDICTION
+from runtime.domain.schema import Field, FieldKind, Schema, Task, outputs_of
 from runtime.flavors import Column, Floats
 
 TIME_TYPE = pa.timestamp("us", tz="UTC")
@@ -35,11 +34,12 @@ class Layout:
     group: tuple[str, ...]
     features: tuple[Field, ...]
     slices: tuple[str, ...]
+    task: Task = Task.REGRESSION
 
     @property
     def schema(self) -> Schema:
         """What a model of these data takes and gives."""
-        return Schema(inputs=self.features, outputs=(Field(name=PREDICTION, kind=FieldKind.NUMBER),))
+        return Schema(inputs=self.features, outputs=outputs_of(self.task))
 
     @property
     def types(self) -> dict[str, pa.DataType]:

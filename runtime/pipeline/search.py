@@ -19,7 +19,7 @@ from typing import Any
 from runtime.domain.schema import Schema
 from runtime.domain.spec import Spec
 from runtime.domain.terms import Distribution, SearchTerm
-from runtime.flavors.estimators import check_weights, make_estimator
+from runtime.flavors import fitting
 from runtime.pipeline.cores import cluster_cores
 from runtime.pipeline.train import Candidate
 from runtime.pipeline.trial import Score, Work, plain, trial
@@ -43,10 +43,7 @@ def needs_search(spec: Spec) -> bool:
 
 def check_search(spec: Spec) -> None:
     """Raises ``SpecError`` for an unknown estimator, or a parameter that it does not have."""
-    first = {name: term.values[0] if term.values else None for name, term in spec.train.search.items()}
-    estimator = make_estimator(spec.train.estimator, first, seed=spec.train.seed)
-    if spec.retrain.half_life is not None:
-        check_weights(estimator, spec.train.estimator)
+    fitting.check(spec.train, spec.task, weighted=spec.retrain.half_life is not None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,11 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from runtime.domain.schema import Schema
+from runtime.domain.schema import Schema, Task
 from runtime.domain.spec import Spec
-from runtime.flavors import Encoding, Floats
-from runtime.flavors.estimators import make_estimator, weight_arguments
-from runtime.flavors.sklearn import SklearnPredictor, dump
+from runtime.flavors import Floats, Storable, dump, fitting
 from runtime.pipeline.plan import Plan
 from runtime.pipeline.rows import Rows
 
@@ -45,7 +43,10 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Holdout:
-    """The rows that judge, and what the sibling that never saw them predicted. ``naive`` is the training median."""
+    """The rows that judge, and what the sibling that never saw them predicted.
+
+    ``naive`` is the training median, or of a classification the share of ones.
+    """
 
     rows: Rows
     predictions: Floats
@@ -61,7 +62,7 @@ class TrainedModel:
     window: Rows
     candidate: Candidate
     holdout: Holdout
-    predictor: SklearnPredictor
+    predictor: Storable
     artifact: bytes
     estimator: str
     seed: int
@@ -114,12 +115,9 @@ def cross_validate(spec: Spec, schema: Schema, training: Rows, parameters: Param
     return Candidate(dict(parameters), measure(spec.train.metric, errors), predictions)
 
 
-def fit(spec: Spec, schema: Schema, rows: Rows, parameters: Parameters, plan: Plan) -> SklearnPredictor:
-    """The spec's estimator fitted on these rows. Raises ``SpecError`` for an unknown name or parameter."""
-    encoding = Encoding.learn(rows.columns, schema)
-    estimator = make_estimator(spec.train.estimator, parameters, seed=spec.train.seed)
-    weighted = weight_arguments(estimator, plan.weights(rows))
-    return SklearnPredictor(estimator.fit(encoding.matrix(rows.columns), rows.target, **weighted), schema, encoding)
+def fit(spec: Spec, schema: Schema, rows: Rows, parameters: Parameters, plan: Plan) -> Storable:
+    """The spec's estimator fitted on these rows, or what it brings. Raises as ``fitting.fit``."""
+    return fitting.fit(spec.train, schema, rows.columns, rows.target, parameters, plan.weights(rows))
 
 
 def train_model(
@@ -138,19 +136,23 @@ def train_model(
         candidate = cross_validate(spec, schema, training, candidate, plan)
     sibling = fit(spec, schema, training, candidate.parameters, plan)
     final = fit(spec, schema, window, candidate.parameters, plan) if spec.retrain.refit else sibling
+    final = fitting.served(final, held.columns)
+    naive = np.mean if spec.task is Task.CLASSIFICATION else np.median
     return TrainedModel(
         model=model,
         partition=partition,
         window=window,
         candidate=candidate,
-        holdout=Holdout(held, sibling.predict(held.columns), float(np.median(training.target))),
+        holdout=Holdout(held, sibling.predict(held.columns), float(naive(training.target))),
         predictor=final,
         artifact=dump(final),
-        estimator=spec.train.estimator,
+        estimator=spec.train.made_by,
         seed=spec.train.seed,
     )
 
 
 def measure(metric: str, errors: Floats) -> float:
-    """``mae`` or ``rmse`` of errors, in target units."""
+    """``mae`` or ``rmse`` of errors, in target units; ``log_loss`` of errors of probabilities, in nats."""
+    if metric == "log_loss":
+        return float(-np.log(np.clip(1 - np.abs(errors), np.finfo(np.float64).eps, 1)).mean())
     return float(np.abs(errors).mean() if metric == "mae" else math.sqrt(np.square(errors).mean()))

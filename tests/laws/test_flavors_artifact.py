@@ -20,7 +20,7 @@ def artifact() -> bytes:
 
 @cache
 def skops_entries() -> dict[str, bytes]:
-    return read_zip(unpack(artifact())[1])
+    return read_zip(unpack(artifact())[1]["model.skops"])
 
 
 @cache
@@ -30,18 +30,19 @@ def manifest() -> Manifest:
 
 @given(st.binary(max_size=300))
 def test_any_model_bytes_come_back(model: bytes) -> None:
-    assert unpack(pack(manifest(), model)) == (manifest(), model)
+    if model[:1] != b"\x80":  # what may be a pickle is refused
+        assert unpack(pack(manifest(), {"model.skops": model}))[1] == {"model.skops": model}
 
 
 @given(st.data())
 @settings(max_examples=300)
 def test_a_changed_byte_is_refused_or_changes_nothing(data: st.DataObject) -> None:
-    whole = pack(manifest(), b"the model")
+    whole = pack(manifest(), {"model.skops": b"the model"})
     at = data.draw(st.integers(0, len(whole) - 1))
     changed = bytearray(whole)
     changed[at] ^= data.draw(st.integers(1, 255))
     with suppress(ArtifactInvalid):
-        assert unpack(bytes(changed)) == (manifest(), b"the model")
+        assert unpack(bytes(changed)) == unpack(whole)
 
 
 @given(st.integers(0, 10**9))
@@ -60,4 +61,4 @@ def test_a_changed_skops_schema_is_refused_or_harmless(data: st.DataObject) -> N
     schema[data.draw(st.integers(0, len(schema) - 1))] = data.draw(st.integers(0, 255))
     entries["schema.json"] = bytes(schema)
     with suppress(ArtifactInvalid):
-        assert load(pack(manifest(), write_zip(entries))).schema == manifest().model_schema
+        assert load(pack(manifest(), {"model.skops": write_zip(entries)})).schema == manifest().model_schema

@@ -7,12 +7,18 @@ import zipfile
 
 import pytest
 
+from runtime.domain.ids import digest_of
 from runtime.flavors import ArtifactInvalid, Encoding, load
-from runtime.flavors.container import MANIFEST, MODEL, Manifest, pack, read_zip, unpack, write_zip
+from runtime.flavors.container import MANIFEST, Manifest, pack, read_zip, unpack, write_zip
 from tests.unit.flavors.boosters import SCHEMA
 
+MODEL = "model.skops"
+FILES = {MODEL: b"the model"}
 WHOLE = Manifest(
-    flavor="sklearn", model_schema=SCHEMA, encoding=Encoding(columns=("hour", "dest"), categories={"dest": ("LAX",)})
+    flavor="sklearn",
+    files={MODEL: digest_of(b"the model")},
+    model_schema=SCHEMA,
+    encoding=Encoding(columns=("hour", "dest"), categories={"dest": ("LAX",)}),
 )
 
 
@@ -25,17 +31,17 @@ def zipped(*entries: tuple[str, bytes], compression: int = zipfile.ZIP_STORED) -
 
 
 def test_what_was_packed_is_unpacked() -> None:
-    assert unpack(pack(WHOLE, b"the model")) == (WHOLE, b"the model")
+    assert unpack(pack(WHOLE, FILES)) == (WHOLE, FILES)
 
 
 def test_the_same_content_is_the_same_bytes() -> None:
-    assert pack(WHOLE, b"the model") == pack(WHOLE.model_copy(), b"the model")
-    (info, _) = zipfile.ZipFile(io.BytesIO(pack(WHOLE, b"the model"))).infolist()
+    assert pack(WHOLE, FILES) == pack(WHOLE.model_copy(), FILES)
+    (info, _) = zipfile.ZipFile(io.BytesIO(pack(WHOLE, FILES))).infolist()
     assert (info.date_time, info.create_system) == ((1980, 1, 1, 0, 0, 0), 3)
 
 
 def test_entries_keep_their_order_and_are_stored_as_they_are() -> None:
-    artifact = pack(WHOLE, b"the model")
+    artifact = pack(WHOLE, FILES)
     assert list(read_zip(artifact)) == [MANIFEST, MODEL]
     assert b"the model" in artifact
 
@@ -45,10 +51,10 @@ def test_entries_keep_their_order_and_are_stored_as_they_are() -> None:
     [
         (b"", "no zip container"),
         (pickle.dumps({"a": 1}), "pickle and joblib files are never loaded, since that runs code"),
-        (pack(WHOLE, b"the model")[:-30], "its zip cannot be read"),
-        (pack(WHOLE, b"the model").replace(b"the model", b"THE MODEL"), "its zip cannot be read: Bad CRC-32"),
+        (pack(WHOLE, FILES)[:-30], "its zip cannot be read"),
+        (pack(WHOLE, FILES).replace(b"the model", b"THE MODEL"), "its zip cannot be read: Bad CRC-32"),
         (zipped((MANIFEST, b"{}" * 50), (MODEL, b"m"), compression=zipfile.ZIP_DEFLATED), "an entry is compressed"),
-        (write_zip({MODEL: b"m"}), f"it holds {MODEL} instead of {MANIFEST} and {MODEL}"),
+        (write_zip({MODEL: b"m"}), f"it holds {MODEL}, but no {MANIFEST}"),
         (write_zip({}), "no zip container"),
         (write_zip({MANIFEST: b"{", MODEL: b"m"}), "its manifest is not valid: Invalid JSON"),
         (write_zip({MANIFEST: b'{"flavor": "sklearn"}', MODEL: b"m"}), "its manifest is not valid: Field required"),
@@ -68,8 +74,8 @@ def test_an_entry_that_stands_twice_is_refused() -> None:
 
 
 def test_an_unknown_flavor_is_named() -> None:
-    with pytest.raises(ArtifactInvalid, match="its flavor 'torch' is not known; known is 'sklearn'"):
-        load(pack(WHOLE.model_copy(update={"flavor": "torch"}), b"m"))
+    with pytest.raises(ArtifactInvalid, match="its flavor 'prophet' is not known; known are lightgbm, onnx, "):
+        load(pack(WHOLE.model_copy(update={"flavor": "prophet"}), FILES))
 
 
 def test_a_manifest_of_a_later_container_is_refused() -> None:

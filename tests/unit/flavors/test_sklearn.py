@@ -106,7 +106,7 @@ class Sneaky(Ridge):  # type: ignore[misc]  # scikit-learn has no annotations
 def packed(estimator: Any) -> bytes:
     encoding = Encoding(columns=("hour", "distance"), categories={})
     manifest = Manifest(flavor="sklearn", model_schema=SCHEMA, encoding=encoding)
-    return pack(manifest, io.dumps(estimator))
+    return pack(manifest, {"model.skops": io.dumps(estimator)})
 
 
 def test_untrusted_types_are_named_and_nothing_is_built() -> None:
@@ -138,11 +138,11 @@ def test_what_predicts_nothing_is_refused() -> None:
 def test_a_skops_file_that_is_none_is_refused() -> None:
     manifest, _ = unpack(dump(fitted()))
     with pytest.raises(ArtifactInvalid, match="it is no zip container"):
-        load(pack(manifest, b"not a zip"))
+        load(pack(manifest, {"model.skops": b"not a zip"}))
     with pytest.raises(ArtifactInvalid, match="its skops file cannot be read: KeyError"):
-        load(pack(manifest, write_zip({"other": b""})))
+        load(pack(manifest, {"model.skops": write_zip({"other": b""})}))
     with pytest.raises(ArtifactInvalid, match="its skops file cannot be read: JSONDecodeError"):
-        load(pack(manifest, write_zip({"schema.json": b"{"})))
+        load(pack(manifest, {"model.skops": write_zip({"schema.json": b"{"})}))
 
 
 def set_node(**fields: Any) -> Callable[[Any], None]:
