@@ -4,8 +4,17 @@ import pytest
 
 from runtime.domain import events as e
 from runtime.domain.errors import Forbidden
-from runtime.domain.tokens import GIVEN
-from runtime.policy.access import _ALLOWED, Role, check, roles_of
+from runtime.domain.tokens import (
+    GIVEN,
+    OWN_SECRET,
+    Authenticated,
+    AuthenticationSet,
+    Role,
+    RoleGiven,
+    RoleTaken,
+    TokenRevoked,
+)
+from runtime.policy.access import _ALLOWED, check, roles_of
 from tests.unit.domain.lives import (
     KINDS,
     MODEL,
@@ -121,3 +130,73 @@ def test_a_refusal_names_the_role_that_is_needed_and_those_held() -> None:
     assert str(caught.value) == (
         "version_promoted by job:train refused: it needs the role operator; held: ['developer']"
     )
+
+
+# --- where authentication is required ----------------------------------------------------------------------
+
+
+def proved(principal: str, *roles: Role) -> Authenticated:
+    return Authenticated(principal, frozenset(roles))
+
+
+def required() -> History:
+    return asked().after(AuthenticationSet(mode="required"))
+
+
+SUSPENDED = e.ModelSuspended(model=MODEL, reason="")
+
+
+@pytest.mark.parametrize(
+    ("principal", "proof", "why"),
+    [
+        (BOB, None, "expected a valid key or token"),
+        (BOB, proved(ADA, *GIVEN), "the credential is that of user:ada"),
+        (BOB, OWN_SECRET, "the credential is that of the cluster itself"),
+        (BOB, proved(BOB, Role.CLIENT), "it needs the role operator"),
+        (OPERATOR, None, "the cluster's own secret"),
+        (OPERATOR, proved(OPERATOR, *GIVEN), "the cluster's own secret"),
+        (REPLAY, proved(BOB, *GIVEN), "the cluster's own secret"),
+        (GOVERNOR, OWN_SECRET, "the governor hands nothing in"),
+    ],
+)
+def test_nobody_acts_in_a_name_that_they_did_not_prove(principal: str, proof: Authenticated | None, why: str) -> None:
+    with pytest.raises(Forbidden, match=why):
+        check(required().state, SUSPENDED, principal, proof)
+
+
+def test_a_key_acts_with_its_roles_and_with_those_that_its_person_was_given() -> None:
+    history = required()
+    check(history.state, SUSPENDED, BOB, proved(BOB, Role.OPERATOR))
+    with pytest.raises(Forbidden, match="held: \\['client'\\]"):
+        check(history.state, approval_given(), BOB, proved(BOB, Role.CLIENT))
+    history.after(RoleGiven(principal=BOB, role=Role.APPROVER, reason=""))
+    check(history.state, approval_given(), BOB, proved(BOB, Role.CLIENT))
+    history.after(RoleTaken(principal=BOB, role=Role.APPROVER, reason=""))
+    with pytest.raises(Forbidden):
+        check(history.state, approval_given(), BOB, proved(BOB, Role.CLIENT))
+
+
+def test_a_person_with_every_role_still_does_not_approve_what_they_registered() -> None:
+    with pytest.raises(Forbidden, match="who registered a version may not approve it"):
+        check(required().state, approval_given(), ADA, proved(ADA, *GIVEN))
+
+
+def test_services_and_jobs_act_by_the_clusters_own_secret() -> None:
+    state = required().state
+    for principal, event in ((OPERATOR, SUSPENDED), (MONITOR, a_finding()), (JOB, registered(2))):
+        check(state, event, principal, OWN_SECRET)
+    with pytest.raises(Forbidden, match="it needs the role"):
+        check(state, SUSPENDED, JOB, OWN_SECRET)
+
+
+@pytest.mark.parametrize("role", sorted(GIVEN - {Role.ADMIN}))
+def test_only_an_admin_makes_keys_and_gives_roles(role: Role) -> None:
+    events = (
+        TokenRevoked(token="a" * 16, reason=""),
+        RoleGiven(principal=BOB, role=Role.ADMIN, reason=""),
+        RoleTaken(principal=BOB, role=Role.ADMIN, reason=""),
+    )
+    for event in events:
+        check(required().state, event, BOB, proved(BOB, Role.ADMIN))
+        with pytest.raises(Forbidden, match="it needs the role admin"):
+            check(required().state, event, BOB, proved(BOB, role))
