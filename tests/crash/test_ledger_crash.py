@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -73,10 +74,10 @@ class Nursery:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def born(self, url: str, first: int, callers: int) -> int:
-        """The pid of a writer that begins at this number."""
+    def born(self, order: str) -> int:
+        """The pid of a writer that carries this line out."""
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{url} {first} {callers}\n")
+        self._process.stdin.write(f"{order}\n")
         self._process.stdin.flush()
         self._said: list[str] = []
         while not (line := self._line()).startswith("pid"):
@@ -86,14 +87,14 @@ class Nursery:
     def until(self, word: str) -> None:
         """Wait for the writer to say this."""
         while word not in self._said:
+            assert "dead" not in self._said, "the writer ended by itself"
             self._said.append(self._line())
 
-    def kill(self, pid: int) -> dict[int, int]:
-        """kill -9; what the writer had acknowledged by then: seq by number."""
+    def killed(self, pid: int) -> list[list[str]]:
+        """kill -9; what the writer had said by then, in words."""
         os.kill(pid, signal.SIGKILL)
         self.until("dead")
-        answers = (line.split() for line in self._said if line not in {"open", "dead"})
-        return {int(number): int(seq) for number, seq in answers}
+        return [line.split() for line in self._said if line not in {"open", "dead"}]
 
     def _line(self) -> str:
         assert self._process.stdout is not None
@@ -107,16 +108,23 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'ledger.sqlite'}"
 
 
-@pytest.fixture
-def nursery(root: Path) -> Iterator[Nursery]:
+@contextmanager
+def nursed(code: str, root: Path) -> Iterator[Nursery]:
+    """A nursery that runs this code."""
     environment = {**os.environ, "PYTHONPATH": str(root)}
     pipe = subprocess.PIPE
     with subprocess.Popen(
-        [sys.executable, "-c", NURSERY], stdin=pipe, stdout=pipe, text=True, env=environment, cwd=root
+        [sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True, env=environment, cwd=root
     ) as process:
         yield Nursery(process)
         assert process.stdin is not None
         process.stdin.close()
+
+
+@pytest.fixture
+def nursery(root: Path) -> Iterator[Nursery]:
+    with nursed(NURSERY, root) as started:
+        yield started
 
 
 @pytest.mark.parametrize("ledger", range(KILLS // KILLS_OF_ONE_LEDGER))
@@ -126,11 +134,11 @@ def test_kill_9_loses_no_acknowledged_entry_and_doubles_none(nursery: Nursery, u
     for kill in range(KILLS_OF_ONE_LEDGER):
         # Begin a little before the last acknowledged number: a retry must not write again.
         first = max(0, max(acknowledged, default=0) - chance.randrange(20))
-        writer = nursery.born(url, first, callers=chance.choice([1, 8, 64]))
+        writer = nursery.born(f"{url} {first} {chance.choice([1, 8, 64])}")
         if kill % 5:  # each fifth dies while it opens the ledger, or soon after
             nursery.until("open")
         time.sleep(chance.uniform(0, LONGEST_LIFE_S))
-        answers = nursery.kill(writer)
+        answers = {int(number): int(seq) for number, seq in nursery.killed(writer)}
         again = answers.keys() & acknowledged.keys()
         assert {number: answers[number] for number in again} == {number: acknowledged[number] for number in again}
         acknowledged |= answers
@@ -145,11 +153,11 @@ def test_kill_9_loses_no_acknowledged_entry_and_doubles_none(nursery: Nursery, u
 
 
 def test_a_killed_writer_leaves_the_ledger_to_the_next(nursery: Nursery, url: str) -> None:
-    writer = nursery.born(url, 0, 1)
+    writer = nursery.born(f"{url} 0 1")
     nursery.until("open")
     with pytest.raises(LedgerHeld, match=f"process {writer}"):
         Log.open(url, lambda: datetime.now(UTC))
-    nursery.kill(writer)
+    nursery.killed(writer)
     Log.open(url, lambda: datetime.now(UTC)).close()
 
 
@@ -222,11 +230,8 @@ def test_a_fault_at_any_step_leaves_all_of_the_batch_or_nothing_and_a_retry_comp
         completed(log, batch)
 
 
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("form", FORMS)
-def test_a_death_at_any_step_leaves_all_of_the_batch_or_nothing_and_a_retry_completes_it(
-    url: str, root: Path, step: str, form: str
-) -> None:
+def die_at(step: str, form: str, url: str, root: Path) -> None:
+    """In a process of its own: a writer of two entries is killed at a step of the next three."""
     code = """
 import sys
 from datetime import UTC, datetime
@@ -239,6 +244,14 @@ append_into_a_fault(log, [draft(n) for n in range(2, 5)], sys.argv[2], persisted
     command = [sys.executable, "-c", code, url, step, str(FORMS[form])]
     ended = subprocess.run(command, check=False, cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
     assert ended.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_death_at_any_step_leaves_all_of_the_batch_or_nothing_and_a_retry_completes_it(
+    url: str, root: Path, step: str, form: str
+) -> None:
+    die_at(step, form, url, root)
     with Log.open(url, lambda: datetime(2026, 1, 1, tzinfo=UTC)) as log:
         assert log.size == 2 + STEPS[step][FORMS[form]]
         completed(log, [draft(number) for number in range(2, 5)])
