@@ -10,7 +10,19 @@ from collections.abc import Callable
 
 import typer
 
-from jobs.cli import acting, anchoring, exporting, history, keeping, ledger, running, showing, verifying, witnessing
+from jobs.cli import (
+    acting,
+    anchoring,
+    erasing,
+    exporting,
+    history,
+    keeping,
+    ledger,
+    running,
+    showing,
+    verifying,
+    witnessing,
+)
 from jobs.cli.failing import FailingGroup
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
@@ -26,6 +38,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         acting.resume,
         keeping.hold,
         keeping.release,
+        erasing.erase,
     ),
 }
 

@@ -49,7 +49,7 @@ def run(dry_run: _DryRun = False, output_: Output = Format.TABLE, as_: Principal
     settings = acting_as(as_)
     governed, store = Governed.connected(settings), ObjectStore.open(settings.store)
     with output.working("reading the ledger"):
-        planned = plan(_entries(governed), _rules(governed), store)
+        planned = plan(entries_of(governed), _rules(governed), store)
     deleted = 0 if dry_run else sum(carry_out(planned, store, governed.record, settings.principal))
     document = _document(planned, deleted)
     if output_ is Format.JSON:
@@ -63,7 +63,8 @@ def _retention() -> None:
     """Makes ``run`` a command of its own name, though it is the only one."""
 
 
-def _entries(governed: Governed) -> Iterator[Entry]:
+def entries_of(governed: Governed) -> Iterator[Entry]:
+    """All entries, from the first on."""
     since = 0
     while page := governed.entries(since, _PAGE):
         yield from page

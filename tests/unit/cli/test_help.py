@@ -25,7 +25,7 @@ COMMANDS = {
     *("status", "version", "apply", "models", "model", "findings", "history", "ledger"),
     *("approve", "reject", "rollback", "suspend", "resume"),
     *("passport", "evidence", "verify", "witness", "anchors"),
-    *("hold", "release", "retention"),
+    *("hold", "release", "retention", "erase"),
 }
 OF_LEDGER = {"verify", "show", "checkpoint", "prove", "export", "key", "outsiders"}
 WRITING = {"passport", "evidence", "export", "witness"}  # their answer is a file, or they serve
