@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -51,7 +54,8 @@ def verify(
     keys = Keys(Verifier.parse(key), tuple(Verifier.parse(each) for each in witness_key or ()))
     older = None if since is None else _read(since)
     with _opened(file) as stream, output.working("verifying"):
-        checked = _verified_pack(stream, keys, older) if _is_pack(stream) else _verified(stream, keys, older)
+        pack = _as_pack(stream)
+        checked = _verified(stream, keys, older) if pack is None else _verified_pack(pack, keys, older)
     document = _document(checked)
     if output_ is Format.JSON:
         output.as_json(document)
@@ -61,15 +65,20 @@ def verify(
         output.note(f"{name} signed the checkpoint too: not checked, since no --witness-key was given for it")
 
 
-def _is_pack(stream: BinaryIO) -> bool:
-    """Whether a file begins as an archive does; what comes through a pipe is none, for it cannot be read twice."""
+def _as_pack(stream: BinaryIO) -> BinaryIO | None:
+    """The stream, if it begins as an archive does; what comes through a pipe is copied, for it is not read in order."""
     from runtime.proof.pack.form import FIRST_BYTES
 
-    if not stream.seekable():
-        return False
-    first = stream.read(len(FIRST_BYTES))
-    stream.seek(0)
-    return first == FIRST_BYTES
+    size = len(FIRST_BYTES)
+    if stream.seekable():
+        first = stream.read(size)
+        stream.seek(0)
+        return stream if first == FIRST_BYTES else None
+    if not isinstance(stream, io.BufferedReader) or stream.peek(size)[:size] != FIRST_BYTES:
+        return None
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 - read until the process ends
+    shutil.copyfileobj(stream, copy)
+    return copy
 
 
 def _verified_pack(stream: BinaryIO, keys: Keys, older: bytes | None) -> PackVerification:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from itertools import takewhile
+from itertools import takewhile, zip_longest
+from typing import Any
+
+Place = tuple[int | str, ...]
+"""Names and indices that lead to a value."""
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],]')
 
@@ -44,6 +48,25 @@ def path_at(text: str, place: int) -> str:
 def first_difference(one: str, other: str) -> int:
     """The place of the first character that two texts do not share."""
     return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def first_unlike(one: Any, other: Any, at: Place = ()) -> tuple[Place, Any, Any]:
+    """Where two JSON values begin to differ, and what each holds there; what is absent is None.
+
+    >>> first_unlike({"a": [1, 2]}, {"a": [1, 3]})
+    (('a', 1), 2, 3)
+    """
+    if isinstance(one, dict) and isinstance(other, dict):
+        names = (name for name in sorted(one.keys() | other.keys()) if one.get(name) != other.get(name))
+        name = next(names, None)
+        return (at, one, other) if name is None else first_unlike(one.get(name), other.get(name), (*at, name))
+    if isinstance(one, list) and isinstance(other, list):
+        pairs = enumerate(zip_longest(one, other))
+        place = next((place for place, (left, right) in pairs if left != right), None)
+        if place is not None:
+            left, right = ((each[place] if place < len(each) else None) for each in (one, other))
+            return first_unlike(left, right, (*at, place))
+    return at, one, other
 
 
 def _next(frame: int | str | None) -> int | None:

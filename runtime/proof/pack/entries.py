@@ -77,7 +77,7 @@ class Collected:
             self.gone |= dict.fromkeys(event["digests"], "deleted" if mine else "of_others")
         if kind == "segment_sealed":
             return bool(event["content"] == "decisions") and self._overlaps(event)
-        return bool(
+        return (
             mine
             or kind in _OF_THE_FLEET
             or (kind == "retraining_finished" and event["batch"] in self._batches)
@@ -85,4 +85,4 @@ class Collected:
         )
 
     def _overlaps(self, segment: dict[str, Any]) -> bool:
-        return segment["first_time"] < self.period.until and segment["last_time"] >= self.period.since
+        return bool(segment["first_time"] < self.period.until and segment["last_time"] >= self.period.since)

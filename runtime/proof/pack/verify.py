@@ -33,7 +33,7 @@ from runtime.proof.pack.page import Head
 from runtime.proof.pack.samples import SampleLine, require_decisions
 from runtime.proof.pack.use import Decisions
 from runtime.proof.passport import Passport, ProvenEntry
-from runtime.proof.places import first_difference, path_at, path_of
+from runtime.proof.places import first_difference, first_unlike, path_at, path_of
 from runtime.proof.verify_bundle import BundleVerification, verify_bundle
 from runtime.proof.verify_passport import verify_passport
 
@@ -132,13 +132,23 @@ def _require_same(path: str, found: bytes, expected: bytes) -> None:
     """Raises ``PackInvalid`` at the first character that does not follow from the entries."""
     if found == expected:
         return
-    said, due = found.decode("utf-8", "replace"), expected.decode("utf-8")
-    at = first_difference(said, due)
-    line = said.count("\n", 0, at) + 1
-    field = f"line {line}" if path in (PAGE, NOTE) else path_at(said, at)
-    before = max(at - _SHOWN // 2, 0)
-    reason = f"{said[before : at + _SHOWN]!r}, where the entries give {due[before : at + _SHOWN]!r}"
-    raise PackInvalid(path, field, reason)
+    text, due = found.decode("utf-8", "replace"), expected.decode("utf-8")
+    at = first_difference(text, due)
+    field = f"line {text.count(chr(10), 0, at) + 1}"
+    shown = [each[max(at - _SHOWN // 2, 0) : at + _SHOWN] for each in (text, due)]
+    if path not in (PAGE, NOTE):
+        field, shown = _unlike(found, expected) or (path_at(text, at), shown)
+    raise PackInvalid(path, field, f"{shown[0]!r}, where the entries give {shown[1]!r}")
+
+
+def _unlike(found: bytes, expected: bytes) -> tuple[str, list[str]] | None:
+    """The first value that differs, if the file is JSON at all and says another thing."""
+    try:
+        said, due = canonical.decode(found), canonical.decode(expected)
+    except (ValueError, RecursionError):
+        return None
+    place, *values = first_unlike(said, due)
+    return None if said == due else (path_of(place), [str(value)[: 2 * _SHOWN] for value in values])
 
 
 def _require_proofs(archive: Archive, cited: list[int], bundle: BundleVerification) -> None:
