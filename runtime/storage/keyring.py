@@ -154,16 +154,21 @@ class Keyring:
         return (self._by / pseudonym).exists()
 
     def names(self, model: str, subject: str) -> list[Named]:
-        """The pseudonyms of a subject that an erasure has to see to: those of unfinished ones, and the present one."""
+        """The pseudonyms of a subject that an erasure has to see to: those of unfinished ones, and the present one.
+
+        What a maker or an erasure left that was killed, and that has no name of its own, goes on the way.
+        """
         folder = self._of / self.lookup(model, subject)
-        with self._translated():
+        with self._translated(), self._erasing():
             if not folder.is_dir():
                 return []
+            self._sweep(folder)
             marked = [path.name.removeprefix(_ERASING) for path in folder.glob(f"{_ERASING}*")]
             named = {pseudonym: Named(pseudonym, None) for pseudonym in marked}
             with suppress(FileNotFoundError):
                 present = self._read(folder / _KEY)
                 named[present.key.pseudonym] = Named(present.key.pseudonym, present.made)
+            self._remove_if_empty(folder)
         return list(named.values())
 
     def destroy(self, model: str, subject: str, pseudonym: str) -> None:
@@ -176,12 +181,7 @@ class Keyring:
             with suppress(FileNotFoundError):
                 if self._read(folder / _KEY).key.pseudonym == pseudonym:
                     (folder / _KEY).rename(_dying(folder))
-            for draft in folder.glob(f"{_DRAFT}*"):
-                with suppress(FileNotFoundError):
-                    draft.rename(_dying(folder))
-            sync_folder(folder)
-            for dying in folder.glob(f"{_DYING}*"):
-                self._end(dying, folder / _KEY)
+            self._sweep(folder)
             (self._by / pseudonym).unlink(missing_ok=True)
             sync_folder(self._by)
             sync_folder(folder)
@@ -191,9 +191,7 @@ class Keyring:
         folder = self._of / self.lookup(model, subject)
         with self._translated(), self._erasing():
             (folder / f"{_ERASING}{pseudonym}").unlink(missing_ok=True)
-            with suppress(OSError):  # not empty: a new request made a new key
-                folder.rmdir()
-                sync_folder(self._of)
+            self._remove_if_empty(folder)
 
     def _checked(self, path: Path, subject: str) -> SubjectKey:
         """The key in a file, if it is this subject's. Raises as ``_read``."""
@@ -243,6 +241,20 @@ class Keyring:
         pseudonym, salt, secret, made = plain[:32], plain[32:64], plain[64:96], plain[96:]
         key = SubjectKey(pseudonym.hex(), AESGCM(secret))
         return _Unwrapped(key, salt, datetime.fromisoformat(made.decode()))
+
+    def _sweep(self, folder: Path) -> None:
+        """End drafts and renamed keys. Whoever makes a key this moment misses its draft, and begins anew."""
+        for draft in folder.glob(f"{_DRAFT}*"):
+            with suppress(FileNotFoundError):
+                draft.rename(_dying(folder))
+        sync_folder(folder)
+        for dying in folder.glob(f"{_DYING}*"):
+            self._end(dying, folder / _KEY)
+
+    def _remove_if_empty(self, folder: Path) -> None:
+        with suppress(OSError):  # not empty: there is a key, or an erasure that is not finished
+            folder.rmdir()
+            sync_folder(self._of)
 
     def _end(self, dying: Path, live: Path) -> None:
         """Steps 3 and 4 for one file."""

@@ -137,6 +137,22 @@ def test_what_a_replica_left_that_died_while_making_a_key_is_destroyed_too(
     assert list((folder / "by").iterdir()) == []
 
 
+def test_a_draft_whose_maker_died_before_its_key_had_a_name_goes_when_the_subject_is_asked_for(
+    keyring: Keyring, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: object, target: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", full)
+        patch.setattr(Path, "unlink", lambda path, missing_ok=False: None)
+        with pytest.raises(KeyringUnavailable, match="No space left"):
+            keyring.key(MODEL, ADA)
+    assert len(files(folder / "of")) == 1
+    assert keyring.names(MODEL, ADA) == []
+    assert list((folder / "of").iterdir()) == []
+
+
 def test_the_draft_of_a_key_made_meanwhile_is_removed_without_harm_to_the_key(keyring: Keyring, folder: Path) -> None:
     old = keyring.key(MODEL, ADA)
     keyring.destroy(MODEL, ADA, old.pseudonym)
