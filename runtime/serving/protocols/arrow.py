@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from runtime.domain.errors import RequestError, RequestTooLarge, SchemaMismatch, Unsupported
 from runtime.domain.schema import Field, FieldKind
 from runtime.serving.protocols.columns import Table, number, text
-from runtime.serving.protocols.document import shortened
+from runtime.serving.protocols.document import brief
 from runtime.serving.protocols.request import Asked, Prediction, Rendered, asked, context
 
 MEDIA_TYPE = "application/vnd.apache.arrow.stream"
@@ -55,7 +55,7 @@ def read_stream(body: bytes) -> pa.Table:
         table = pa.ipc.open_stream(body).read_all()
         table.validate(full=True)
     except _UNREADABLE as error:
-        raise RequestError("body", shortened(str(error)), "a whole Arrow IPC stream") from error
+        raise RequestError("body", brief(error), "a whole Arrow IPC stream") from error
     if table.num_rows > MOST_ROWS:
         raise RequestTooLarge("body", f"{table.num_rows} rows", f"at most {MOST_ROWS}")
     return table
@@ -106,7 +106,7 @@ def _metadata(schema: pa.Schema) -> dict[str, str]:
     try:
         return {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
     except UnicodeDecodeError as error:
-        raise RequestError("schema metadata", shortened(str(error)), "UTF-8") from error
+        raise RequestError("schema metadata", brief(error), "UTF-8") from error
 
 
 def answer(prediction: Prediction) -> Rendered:

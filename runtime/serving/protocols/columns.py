@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from runtime.domain.errors import RequestError, SchemaMismatch
 from runtime.domain.schema import Field, FieldKind, Schema
-from runtime.serving.protocols.document import kind, listed
+from runtime.serving.protocols.document import brief, kind, listed
 from runtime.serving.protocols.request import Fitted
 
 Values = Sequence[Any] | NDArray[Any]
@@ -141,7 +141,7 @@ def from_text(values: Sequence[Any], field: Field) -> NDArray[Any]:
     try:
         column = np.array([math.nan if value is None or value == "" else float(value) for value in values])
     except (ValueError, OverflowError) as error:
-        raise SchemaMismatch(f"input {field.name!r}", str(error)[:80], "a number, as text or as it is") from error
+        raise SchemaMismatch(f"input {field.name!r}", brief(error), "a number, as text or as it is") from error
     _refuse_infinities(column, f"input {field.name!r}")
     return column
 

@@ -47,6 +47,12 @@ def shortened(text: str) -> str:
     return repr(text if len(text) <= 40 else text[:40] + "...")
 
 
+def brief(error: Exception) -> str:
+    """An error's first words: those of a library may quote a whole payload."""
+    text = str(error)
+    return text if len(text) <= 120 else text[:120] + "..."
+
+
 def listed(names: Iterable[str]) -> str:
     """The names as a sentence has them, cut where they become many."""
     shown = list(names)

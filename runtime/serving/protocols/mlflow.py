@@ -17,7 +17,7 @@ from typing import Any
 from runtime.domain.errors import RequestError, SchemaMismatch
 from runtime.domain.schema import FieldKind
 from runtime.serving.protocols.columns import Table, Values, from_text
-from runtime.serving.protocols.document import json_object, kind, shortened
+from runtime.serving.protocols.document import brief, json_object, kind
 from runtime.serving.protocols.kserve import BODIES, instances_or_inputs, one_of, predictions
 from runtime.serving.protocols.request import Asked, Context, Fitted, asked, context
 
@@ -58,7 +58,7 @@ def read_csv(table: Table, body: bytes) -> Asked:
     try:
         lines = list(csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise RequestError("body", shortened(str(error)), "CSV in UTF-8") from error
+        raise RequestError("body", brief(error), "CSV in UTF-8") from error
     names, *rows = [line for line in lines if line] or [[]]
     if not rows or len(set(names)) != len(names):
         found = f"{len(rows)} rows" if not rows else "a name twice in the header"

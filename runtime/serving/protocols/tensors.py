@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from runtime.domain.errors import RequestError, Unsupported
 from runtime.serving.protocols.columns import NONE, TEXTS, Types
-from runtime.serving.protocols.document import kind, listed, shortened
+from runtime.serving.protocols.document import brief, kind, listed
 
 MOST_AXES = 8
 
@@ -174,7 +174,7 @@ def _texts(part: memoryview, count: int, name: str) -> list[str]:
         try:
             texts.append(str(part[start:at], "utf-8"))
         except UnicodeDecodeError as error:
-            raise RequestError(where, shortened(str(error)), "UTF-8 in each element") from error
+            raise RequestError(where, brief(error), "UTF-8 in each element") from error
     if at != len(part):
         raise RequestError(where, f"{len(part) - at} bytes after the last element", "none")
     return texts
