@@ -13,6 +13,7 @@ from ray.actor import ActorProxy
 from actors.connect import dashboard_url
 from actors.governor import Governor
 from actors.model_server import deploy_pool
+from actors.ledger_api import begin_api, wait_for_api
 from actors.monitor import Monitor
 from actors.names import GOVERNOR, MONITOR, NAMESPACE, OPERATOR, pool_app
 from actors.operator import Operator
@@ -23,14 +24,17 @@ from runtime.settings import Settings
 
 
 def deploy(settings: Settings, pool: str = "default") -> str:
-    """Governor, monitor, operator, and the pool's replicas, ready when this returns; the URL they answer at."""
+    """Governor, monitor, operator, the pool's replicas and the API, ready when this returns; the URL they answer at."""
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     governor = _keep(Governor, GOVERNOR, settings)
     summary = ask(governor.summary.remote)
     _keep(Monitor, MONITOR, settings)
     _keep(Operator, OPERATOR, _runner(settings))
     earlier = (key.public_key_text for key in parse_trusted(settings.trusted_keys))
-    return deploy_pool(settings, pool=pool, public_keys=[summary.public_key, *earlier])
+    begin_api(settings)
+    url = deploy_pool(settings, pool=pool, public_keys=[summary.public_key, *earlier])
+    wait_for_api()
+    return url
 
 
 def is_deployed(pool: str = "default") -> bool:

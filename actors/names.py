@@ -6,6 +6,8 @@ NAMESPACE = "fleetward"
 GOVERNOR = "governor"
 MONITOR = "monitor"
 OPERATOR = "operator"
+API = "api"
+"""The Serve application of what is neither prediction nor model: the ledger, read from outside."""
 
 RETRAIN_JOB = "jobs.retrain"
 """The module the operator runs for a retraining batch."""

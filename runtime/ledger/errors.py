@@ -10,6 +10,9 @@ LedgerError (a FleetwardError)
 ├── CommitQueueFull      503   more submissions are waiting than the queue holds
 ├── CommitQueueClosed    503   the group commit was closed
 ├── NeverHeld            404   the ledger has no such entry, or never had that size
+├── NothingPublished     404   no checkpoint of the ledger was published yet
+├── NoSuchTile           404   a path that names no tile
+├── EntryTooLarge        501   a leaf that C2SP's bundles of entries cannot hold
 ├── PublicationRefused   500   the stored tree does not extend what was published (an IntegrityError)
 ├── KeyUnusable          500   a signing or public key cannot be loaded, or lies open to others
 │   └── KeyUnreachable   503   whoever keeps the key does not answer; try again
@@ -98,7 +101,7 @@ class CommitQueueClosed(LedgerError):
 
 
 class NeverHeld(LedgerError):
-    """A proof was asked for what the ledger does not hold; ``what`` names it, ``size`` are the entries there are."""
+    """Asked for what the ledger does not hold; ``what`` names it, ``size`` are the entries there are."""
 
     status: ClassVar[int] = 404
 
@@ -107,7 +110,43 @@ class NeverHeld(LedgerError):
         self.what, self.size = what, size
 
     def __str__(self) -> str:
-        return f"no proof for {self.what}: the ledger has {self.size} entries"
+        return f"the ledger never held {self.what}: it has {self.size} entries"
+
+
+class NothingPublished(LedgerError):
+    """No checkpoint of the ledger was published yet."""
+
+    status: ClassVar[int] = 404
+
+    def __str__(self) -> str:
+        return "no checkpoint of this ledger was published yet"
+
+
+class NoSuchTile(LedgerError):
+    """A path that names no tile of C2SP tlog-tiles."""
+
+    status: ClassVar[int] = 404
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return f"{self.path[:80]!r} names no tile: {self.reason}"
+
+
+class EntryTooLarge(LedgerError):
+    """A leaf is longer than C2SP's bundles of entries can say; it can be asked for alone."""
+
+    status: ClassVar[int] = 501
+
+    def __init__(self, seq: int, size_bytes: int, most_bytes: int) -> None:
+        super().__init__(seq, size_bytes, most_bytes)
+        self.seq, self.size_bytes, self.most_bytes = seq, size_bytes, most_bytes
+
+    def __str__(self) -> str:
+        told = f"entry {self.seq} has {self.size_bytes} bytes; a bundle holds entries of at most {self.most_bytes}"
+        return f"{told}: ask for entries/{self.seq}"
 
 
 class PublicationRefused(LedgerError, IntegrityError):

@@ -109,7 +109,7 @@ class Verifier:
 
     @property
     def public_key_text(self) -> str:
-        """This key in the ledger's own spelling, ``ed25519:`` and base64: as grants name it."""
+        """The key in the ledger's own spelling, ``ed25519:`` and base64: as grants name it."""
         return PUBLIC_PREFIX + base64.b64encode(self.public).decode("ascii")
 
     def verify(self, text: str, value: bytes) -> bool:

@@ -141,6 +141,11 @@ class Tree:
         middle = start + split(span)
         return node_hash(self.subtree(start, middle), self.subtree(middle, end))
 
+    def tile(self, level: int, position: int, width: int) -> list[bytes]:
+        """The first ``width`` hashes of a tile, stored or not. Raises ``LedgerCorrupt`` when the ledger lacks them."""
+        first = position * TILE_WIDTH
+        return [self._node(level * TILE_HEIGHT, index) for index in range(first, first + width)]
+
     def inclusion_proof(self, seq: int, size: int) -> list[bytes]:
         """PATH of RFC 9162, 2.1.3.1, nearest the leaf first. Raises ``IndexError`` unless 0 <= seq < size."""
         return [self.subtree(start, end) for start, end in inclusion_ranges(seq, size)]

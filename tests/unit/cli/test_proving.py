@@ -103,7 +103,7 @@ def test_a_proof_of_an_earlier_size_has_the_root_of_then(run: Run, publish: Publ
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["999"], "no proof for entry 999"),
+        (["999"], "the ledger never held entry 999"),
         (["5", "--size", "5"], "entry 5 in a tree of 5"),
         (["0", "--size", "999"], "tree of 999"),
     ],

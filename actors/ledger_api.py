@@ -1,0 +1,79 @@
+"""The Serve deployment behind ``/api``: the ledger for those who follow it, in a process of its own.
+
+Not in the model servers, since a follower that reads a million entries must not slow predictions, and their nodes
+need no way to the database. It runs on the head, where a SQLite ledger lies.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+from ray import serve
+from ray.serve import Application, RunTarget
+from ray.serve.schema import ApplicationStatus
+
+from actors.model_server import start_serve
+from actors.names import API
+from runtime.domain.errors import SettingsError
+from runtime.serving.ledger_api import Ledger, application
+from runtime.settings import Settings
+
+PREFIX = "/api"
+READY_WITHIN = timedelta(seconds=120)
+_ON_THE_HEAD = {"node:__internal_head__": 0.001}
+_ASK_SECONDS = 0.1
+
+
+class LedgerApi:
+    """One replica. It is ready at once: a ledger that is away is told to whoever asks."""
+
+    def __init__(self, database: str) -> None:
+        self._application = application(Ledger(database))
+
+    def __serve_build_asgi_app__(self) -> Callable[..., Awaitable[None]]:
+        """What Serve mounts, asked for after the constructor."""
+        return self._application
+
+
+def api_app(database: str) -> Application:
+    """The Serve application."""
+    deploy = serve.deployment(
+        name="LedgerApi",
+        num_replicas=1,
+        max_ongoing_requests=32,
+        graceful_shutdown_wait_loop_s=0.2,
+        graceful_shutdown_timeout_s=5.0,
+        ray_actor_options={"num_cpus": 0, "resources": _ON_THE_HEAD},
+        logging_config={"enable_access_log": False},
+    )
+    bound: Application = deploy(serve.ingress()(LedgerApi)).bind(database)
+    return bound
+
+
+def begin_api(settings: Settings) -> None:
+    """Have the application started beside whatever else starts. Safe to repeat."""
+    start_serve(
+        os.environ.get("FLEETWARD_SERVE_HOST", "127.0.0.1"), int(os.environ.get("FLEETWARD_SERVE_PORT", "8000"))
+    )
+    target = RunTarget(api_app(settings.database), API, PREFIX)
+    waiting: dict[str, Any] = {
+        "wait_for_ingress_deployment_creation": False,
+        "wait_for_applications_running": False,
+    }
+    serve.run_many([target], **waiting)
+
+
+def wait_for_api() -> None:
+    """Returns when it answers. Raises ``SettingsError`` when it does not start."""
+    ends = time.monotonic() + READY_WITHIN.total_seconds()
+    while True:
+        found = serve.status().applications[API]
+        if found.status is ApplicationStatus.RUNNING:
+            return
+        if found.status is ApplicationStatus.DEPLOY_FAILED or time.monotonic() > ends:
+            raise SettingsError("cluster", API, f"its application to run; it is {found.status.value}: {found.message}")
+        time.sleep(_ASK_SECONDS)

@@ -1,0 +1,124 @@
+"""The ledger's HTTP API on a cluster, beside a real governor: an outsider follows it with a public key alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+import ray
+
+from runtime.ledger.checkpoint import open_checkpoint
+from runtime.ledger.merkle import leaf_hash, verify_consistency, verify_inclusion
+from runtime.ledger.note import Verifier
+from runtime.local_cluster import LocalCluster
+from tests.cluster.fleet import environment
+from tests.waiting import wait_until
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("api")
+
+
+@pytest.fixture(scope="module")
+def ledger(cluster: LocalCluster, home: Path) -> Iterator[httpx.Client]:
+    """A governor and the API over its new ledger."""
+    from ray import serve
+
+    from actors.deploy import _keep
+    from actors.governor import Governor
+    from actors.ledger_api import begin_api, wait_for_api
+    from actors.names import API, GOVERNOR
+    from runtime.settings import Settings
+
+    settings = Settings.from_environment({"FLEETWARD_HOME": str(home), "FLEETWARD_PRINCIPAL": "user:test"})
+    with environment({**cluster.environment(), **settings.as_environment()}):
+        governor = _keep(Governor, GOVERNOR, settings)
+        try:
+            ray.get(governor.checkpoint.remote())
+            begin_api(settings)
+            wait_for_api()
+            with httpx.Client(base_url=f"{cluster.serve_url}/api/v1/ledger", trust_env=False, timeout=30) as client:
+                yield client
+        finally:
+            serve.delete(API)
+            ray.kill(governor)
+
+
+@pytest.fixture
+def log_key(ledger: httpx.Client) -> Verifier:
+    from actors.connect import governor
+
+    vkey: str = ray.get(governor().vkey.remote())
+    return Verifier.parse(vkey)
+
+
+def record(number: int) -> None:
+    from actors.connect import governor
+    from actors.recording import record as recorded
+    from runtime.domain.events import PartitionSkipped
+
+    event = PartitionSkipped(spec="s", partition={"n": str(number)}, reason="few")
+    recorded([event], "job:train", number)
+    ray.get(governor().checkpoint.remote())
+
+
+def test_an_outsider_checks_an_entry_and_the_growth_of_the_ledger(ledger: httpx.Client, log_key: Verifier) -> None:
+    answer = ledger.get("/checkpoint")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/plain; charset=utf-8")
+    first, _ = open_checkpoint(answer.content, [log_key])
+    record(1)
+    second, _ = open_checkpoint(ledger.get("/checkpoint").content, [log_key])
+    assert second.size > first.size
+    proof = ledger.get("/proof/inclusion", params={"seq": 0, "size": second.size}).json()
+    hashes = [bytes.fromhex(each) for each in proof["hashes"]]
+    entry = ledger.get("/entries/0").json()
+    assert entry["leaf"] == proof["leaf"]
+    assert verify_inclusion(leaf_hash(entry["leaf"].encode()), 0, second.size, hashes, second.root)
+    grown = ledger.get("/proof/consistency", params={"from": first.size, "to": second.size}).json()
+    path = [bytes.fromhex(each) for each in grown["hashes"]]
+    assert verify_consistency(first.size, second.size, path, first.root, second.root)
+    tile = ledger.get(f"/tile/0/000.p/{second.size}").content
+    assert tile[:32] == leaf_hash(entry["leaf"].encode())
+
+
+def test_what_is_not_there_is_a_problem_document(ledger: httpx.Client) -> None:
+    answer = ledger.get("/entries/999")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+    assert "never held entry 999" in answer.json()["error"]
+
+
+def test_the_ledger_is_read_while_the_governor_is_away(ledger: httpx.Client, log_key: Verifier) -> None:
+    from actors.connect import governor
+
+    summary = ray.get(governor().summary.remote())
+    os.kill(summary.pid, signal.SIGSTOP)
+    try:
+        checkpoint, _ = open_checkpoint(ledger.get("/checkpoint").content, [log_key])
+        assert checkpoint.size == summary.size
+        assert ledger.get("/proof/inclusion", params={"seq": checkpoint.size - 1}).json()["size"] == checkpoint.size
+    finally:
+        os.kill(summary.pid, signal.SIGCONT)
+
+
+def test_a_governor_that_lost_its_ledger_comes_back_and_writes_on(ledger: httpx.Client, home: Path) -> None:
+    """Its epoch is moved under it: it leaves, Ray starts it again, and it takes the lease."""
+    import sqlite3
+
+    from actors.connect import governor
+    from actors.quiescence import ask
+
+    before = ask(governor().summary.remote)
+    database = home / "ledger.db"
+    with sqlite3.connect(database) as behind:
+        behind.execute("UPDATE leases SET epoch = epoch + 1")
+    behind.close()
+    wait_until(lambda: not psutil.pid_exists(before.pid), 30)
+    after = ask(governor().summary.remote)
+    assert after.pid != before.pid
+    assert after.size == before.size + 1, "the entry of its start"
