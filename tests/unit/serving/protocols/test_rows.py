@@ -23,9 +23,9 @@ def ask(read: Read, document: Any, table: Table = TABLE) -> Asked:
     return read(table, orjson.dumps(document))
 
 
-RECORDS = [{"a": 1, "dest": "LAX", "b": True}, {"b": 2.5, "a": None, "dest": None}]
-LISTS = [[1, "LAX", True], [None, None, 2.5]]
-COLUMNS = {"b": [True, 2.5], "dest": ["LAX", None], "a": [1, None]}
+RECORDS: list[dict[str, Any]] = [{"a": 1, "dest": "LAX", "b": True}, {"b": 2.5, "a": None, "dest": None}]
+LISTS: list[list[Any]] = [[1, "LAX", True], [None, None, 2.5]]
+COLUMNS: dict[str, list[Any]] = {"b": [True, 2.5], "dest": ["LAX", None], "a": [1, None]}
 
 
 @pytest.mark.parametrize(
