@@ -82,6 +82,8 @@ def passport(
     output.lines([f"{out}: decision {decision_id}, {rows} rows, under the checkpoint of {ledger.size} entries"])
     for gap in written.gaps:
         output.note(f"gap: the ledger does not show the {gap} of this decision")
+    if written.entries.erasure is not None:
+        output.note(f"inputs erased at entry {written.entries.erasure.seq}: the records hold ciphertext without a key")
 
 
 def evidence(

@@ -30,6 +30,7 @@ _KINDS = (
     "approval_given",
     "version_approved",
     "grant_issued",
+    "subject_erased",
 )
 
 
@@ -94,6 +95,9 @@ class _Chain:
         prepared = self._before(e.DatasetPrepared, self.registration)
         self.dataset = next((each for each in reversed(prepared) if each.event.digest == dataset), None)
         self.request, self.consents = self._asked_people()
+        subject = decision.proven.records[0].record.get("subject")
+        erasures = _of_kind(found, e.SubjectErased)
+        self.erasure = next((each for each in erasures if each.event.pseudonym == subject), None)
 
     def entries(self, prove: Callable[[Found[e.Event]], ProvenEntry]) -> ProvenEntries:
         """All of them, proven."""
@@ -109,6 +113,7 @@ class _Chain:
             approval=prove(self.approval),
             grant=prove(self.grant),
             segment=prove(self.segment),
+            erasure=prove(self.erasure) if self.erasure else None,
         )
 
     def gaps(self) -> tuple[Gap, ...]:

@@ -35,6 +35,7 @@ class Record(Document):
     version: StrictInt
     artifact: Digest
     grant_id: str
+    subject: str = ""
 
     @property
     def moment(self) -> datetime:
@@ -57,6 +58,7 @@ class Facts:
     approval: e.VersionApproved
     grant: e.GrantIssued
     segment: e.SegmentSealed
+    erasure: e.SubjectErased | None
     records: tuple[Record, ...]
     leaves: dict[str, Leaf]
 
@@ -77,6 +79,7 @@ class Facts:
             approval=_event(leaves, "entries.approval", e.VersionApproved),
             grant=_event(leaves, "entries.grant", e.GrantIssued),
             segment=_event(leaves, "entries.segment", e.SegmentSealed),
+            erasure=_event(leaves, "entries.erasure", e.SubjectErased) if passport.entries.erasure else None,
             records=tuple(_record(at, each.record) for at, each in enumerate(passport.decision.records)),
             leaves=leaves,
         )

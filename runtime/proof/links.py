@@ -34,6 +34,7 @@ def broken_links(passport: Passport, facts: Facts) -> Iterator[Broken]:
     """Every link that does not hold, in the order of the chain: from the decision to the data."""
     yield from _decision(passport, facts)
     yield from _segment(facts)
+    yield from _erasure(facts)
     yield from _grant(facts)
     yield from _approval(facts)
     yield from _version(facts)
@@ -73,6 +74,16 @@ def _segment(facts: Facts) -> Iterator[Broken]:
         if not segment.first_time <= record.moment <= segment.last_time:
             between = f"{rfc3339(segment.first_time)} to {rfc3339(segment.last_time)}"
             yield Broken(record_field(at, "time"), f"{rfc3339(record.moment)} is not in the segment, {between}")
+
+
+def _erasure(facts: Facts) -> Iterator[Broken]:
+    """The rows are about one subject, and an erasure is of that one."""
+    subject = facts.records[0].subject
+    for at, record in enumerate(facts.records):
+        yield from _same(record_field(at, "subject"), record.subject, subject)
+    if facts.erasure is not None:
+        yield from _same("entries.erasure.leaf.event.pseudonym", facts.erasure.pseudonym, subject)
+        yield from _same("entries.erasure.leaf.event.model", facts.erasure.model, facts.registration.model)
 
 
 def _grant(facts: Facts) -> Iterator[Broken]:

@@ -12,6 +12,7 @@
                            └──policy── approval ──principals── consents, request
                                           ├──policy── spec ──name── declaration
                                           └──version── evaluation
+        record ──subject── erasure                       if the keys of its data subject were destroyed
 
 The file is canonical JSON (RFC 8785) without a newline, so no byte of it can be changed without a change of meaning. A
 leaf stands in it as a JSON value: its canonical bytes are what the tree hashed. Hashes are 64 hex digits.
@@ -78,7 +79,10 @@ class ProvenDecision(Document):
 
 
 class ProvenEntries(Document):
-    """What the ledger says of the version that decided. ``request`` and ``consents`` are there if people approved."""
+    """What the ledger says of the version that decided. ``request`` and ``consents`` are there if people approved.
+
+    ``erasure`` is there if the inputs of the records were made unreadable by then.
+    """
 
     governor: ProvenEntry
     spec: ProvenEntry
@@ -91,6 +95,7 @@ class ProvenEntries(Document):
     approval: ProvenEntry
     grant: ProvenEntry
     segment: ProvenEntry
+    erasure: ProvenEntry | None = None
 
     def named(self) -> Iterator[tuple[str, ProvenEntry]]:
         """Every entry with the path of its field."""

@@ -33,6 +33,8 @@ class PassportVerification:
     version: int
     artifact: str
     grant_id: str
+    inputs: str
+    """In the clear, sealed under the key of a data subject, or erased at which entry."""
     approved_by: tuple[str, ...]
     approval_reason: str
     policy: str
@@ -63,6 +65,7 @@ def verify_passport(content: bytes, keys: Keys) -> PassportVerification:
         version=facts.registration.version,
         artifact=facts.registration.artifact,
         grant_id=facts.grant.signed.grant.grant_id,
+        inputs=inputs_of(passport, facts),
         approved_by=facts.approval.approved_by,
         approval_reason=facts.approval.reason,
         policy=facts.approval.policy,
@@ -74,6 +77,14 @@ def verify_passport(content: bytes, keys: Keys) -> PassportVerification:
         witnesses=witnesses,
         unchecked=unchecked(note),
     )
+
+
+def inputs_of(passport: Passport, facts: Facts) -> str:
+    """What became of the inputs, in words."""
+    if passport.entries.erasure is not None:
+        return f"erased at entry {passport.entries.erasure.seq}"
+    subject = facts.records[0].subject
+    return f"sealed under the key of data subject {subject[:12]}" if subject else "in the clear"
 
 
 def _require_entries(passport: Passport, checkpoint: Checkpoint) -> None:
