@@ -227,7 +227,7 @@ def test_a_fault_at_any_step_leaves_all_of_the_batch_or_nothing_and_a_retry_comp
         log = Log.open(url, lambda: datetime(2026, 1, 1, tzinfo=UTC))
     with log:
         assert log.size == 2 + STEPS[step][FORMS[form]]
-        completed(log, batch)
+        completed(log, batch, url)
 
 
 def die_at(step: str, form: str, url: str, root: Path) -> None:
@@ -254,15 +254,15 @@ def test_a_death_at_any_step_leaves_all_of_the_batch_or_nothing_and_a_retry_comp
     die_at(step, form, url, root)
     with Log.open(url, lambda: datetime(2026, 1, 1, tzinfo=UTC)) as log:
         assert log.size == 2 + STEPS[step][FORMS[form]]
-        completed(log, [draft(number) for number in range(2, 5)])
+        completed(log, [draft(number) for number in range(2, 5)], url)
 
 
-def completed(log: Log, batch: list[Draft]) -> None:
+def completed(log: Log, batch: list[Draft], url: str) -> None:
     """The same batch again, and one more: each stands once, in order, under the root of exactly these."""
     assert [entry.seq for entry in log.append(batch)] == [2, 3, 4]
     assert [entry.seq for entry in log.append([draft(5)])] == [5]
     assert log.root == root_of(leaf_hash(entry.leaf()) for entry in log.entries()).hex()
-    assert verify_log(log.database.url).root == log.root
+    assert verify_log(url).root == log.root
 
 
 def test_a_writer_in_doubt_does_not_take_a_strangers_entries_for_its_own(

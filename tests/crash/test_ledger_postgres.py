@@ -23,7 +23,8 @@ from runtime.ledger.errors import LedgerHeld, LedgerUnavailable
 from runtime.ledger.log import Log
 from runtime.ledger.verify import verify_log
 from tests.crash.cutting_proxy import CuttingProxy
-from tests.crash.test_ledger_crash import FORMS, STEPS, append_into_a_fault, fail
+from tests.crash.test_ledger_crash import FORMS, STEPS, append_into_a_fault, completed, die_at, fail
+from tests.crash.test_ledger_crash import draft as numbered
 from tests.postgres import PostgresServer
 
 LEASE = timedelta(seconds=1)
@@ -196,6 +197,17 @@ def test_a_fault_at_any_step_leaves_all_of_the_batch_or_nothing_and_a_retry_comp
         assert log.size == 2 + STEPS[step][FORMS[form]]
         assert [entry.seq for entry in log.append([*batch, draft(5)])] == [2, 3, 4, 5]
         assert verify_log(url).root == log.root
+
+
+@pytest.mark.parametrize("step", [step for step in STEPS if step != "BEGIN"])
+@pytest.mark.parametrize("form", FORMS)
+def test_a_death_at_any_step_leaves_all_of_the_batch_or_nothing_and_a_retry_completes_it(
+    url: str, root: Path, step: str, form: str
+) -> None:
+    die_at(step, form, url, root)
+    with Log.open(url, now, patience=PATIENCE) as log:
+        assert log.size == 2 + STEPS[step][FORMS[form]]
+        completed(log, [numbered(number) for number in range(2, 5)], url)
 
 
 @pytest.mark.parametrize(("when", "standing"), [("before", 0), ("after", 3)])
