@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -59,6 +60,9 @@ class NothingThere(Exception):
         return f"nothing is at {self.method} {self.path}"
 
 
+REMEMBERED = 4096
+"""So many paths are found again without the walk."""
+
 _NAMES = re.compile(r"\{(\w+)\}")
 
 
@@ -80,9 +84,13 @@ class Router:
             for segment in _segments(endpoint.path):
                 node = _grown(node, segment)
             node.endpoints[endpoint.method] = (endpoint, endpoint.parameters)
+        self._remembered = lru_cache(maxsize=REMEMBERED)(self._find)
 
     def find(self, method: str, path: str) -> Found:
         """The endpoint; HEAD is answered by GET's. Raises ``NothingThere``."""
+        return self._remembered(method, path)
+
+    def _find(self, method: str, path: str) -> Found:
         node: _Node | None = self._root
         values: list[str] = []
         for segment in _segments(path):

@@ -63,8 +63,7 @@ class Table:
         flat = np.asarray(values, dtype=np.float64)
         if not isinstance(values, list):  # JSON has no infinity
             _refuse_infinities(flat, "inputs")
-        shaped = flat.reshape(rows, self.width)
-        by_column = shaped.reshape(self.width, 1) if rows == 1 else np.ascontiguousarray(shaped.T)
+        by_column = flat.reshape(-1, 1) if rows == 1 else np.ascontiguousarray(flat.reshape(rows, -1).T)
         return Fitted(rows, dict(zip(self.numbers, by_column, strict=True)), tuple(by_column.tolist()), ())
 
     def mixed(self, values: Sequence[Any], rows: int) -> Fitted:
