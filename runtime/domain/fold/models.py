@@ -26,7 +26,16 @@ def _(event: e.SpecApplied, state: FleetState, entry: Entry) -> None:
     found = digest_of(canonical.encode(event.spec))
     if found != event.digest:
         raise Refused(f"spec {event.name}", f"its content hashes to {found}, not to {event.digest}")
+    before = state.specs.get(event.name)
     state.specs[event.name] = spec
+    if before is not None and (before.capture, before.serving) != (spec.capture, spec.serving):
+        _reroute(state, event.name, entry)
+
+
+def _reroute(state: FleetState, spec: str, entry: Entry) -> None:
+    """How the models of a spec are served has changed: whoever follows their routes must hear of it."""
+    for name in [model.name for model in state.models.values() if model.spec == spec]:
+        update(state, name, entry)
 
 
 @change.register

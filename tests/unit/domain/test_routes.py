@@ -61,6 +61,17 @@ def test_the_full_step_changes_no_route_before_the_promotion() -> None:
     assert route(history.after(started(2, FULL))) == before
 
 
+def test_a_new_capture_policy_reaches_replicas_with_the_spec_that_brings_it() -> None:
+    history = History.of(*champion())
+    size = history.state.size
+    history.after(applied(a_spec()))
+    assert routes_after(history.state, "default", size, flush=0).routes == (), "nothing about serving has changed"
+    history.after(applied(a_spec(capture={"policy": "strict"})))
+    (found,) = routes_after(history.state, "default", size + 1, flush=0).routes
+    assert (found.model, found.capture.policy, versions(found)) == (MODEL, "strict", (1, None))
+    assert routes_after(history.state, "default", size + 2, flush=0).routes == ()
+
+
 def test_only_changed_routes_of_the_pool_are_handed_out() -> None:
     history = History.of(*champion())
     size = history.state.size
