@@ -61,9 +61,9 @@ class Database:
         self.engine = backend.engine
         self.url = backend.url
         self.epoch = 0
-        self.insert_entries = f"INSERT INTO entries VALUES ({', '.join([backend.placeholder] * len(ENTRIES.c))})"  # noqa: S608
-        self._writer = backend.engine.execution_options(begin="BEGIN IMMEDIATE")
         self._backend = backend
+        self._writer = backend.engine.execution_options(begin="BEGIN IMMEDIATE")
+        self.insert_entries = f"INSERT INTO entries VALUES ({self.places(len(ENTRIES.c))})"  # noqa: S608
         self._closed = False
         self._writes = threading.Lock()  # threads of one writer queue here: SQLite would make them poll
 
@@ -117,6 +117,10 @@ class Database:
             self._require_epoch(connection, self._backend.fence)
             yield connection
 
+    def places(self, values: int) -> str:
+        """What stands for so many values in the driver's SQL."""
+        return ", ".join([self._backend.placeholder] * values)
+
     def require_lease(self) -> None:
         """Pass silently while the lease is this writer's. Raises ``LedgerHeld`` when it has gone to another."""
         with self.reading() as connection:
@@ -129,8 +133,13 @@ class Database:
 
     def _require_ledger(self) -> None:
         with self.reading() as connection:
-            if not inspect(connection).has_table(ENTRIES.name):
+            inspector = inspect(connection)
+            if not inspector.has_table(ENTRIES.name):
                 raise LedgerUnavailable(self.url, "the database holds no ledger")
+            found = {column["name"] for column in inspector.get_columns(ENTRIES.name)}
+            if missing := [name for name in ENTRIES.c.keys() if name not in found]:
+                told = f"its table {ENTRIES.name!r} is of another program (no column {', '.join(missing)})"
+                raise LedgerUnavailable(self.url, f"the database holds no ledger: {told}")
             migrations.require_known(connection, self.url)
 
     def _require_epoch(self, connection: Connection, query: str) -> None:
