@@ -189,12 +189,11 @@ def _without_padding(content: bytes) -> bytes:
     if not content.startswith(b"\x93NUMPY") or b"'descr': [(" not in content[:256]:
         return content
     records = np.load(BytesIO(content), allow_pickle=False)
-    clean = np.zeros_like(records)
+    clean = np.frombuffer(bytearray(records.nbytes), dtype=records.dtype)  # np.zeros leaves what is between fields
     for name in records.dtype.names:
         clean[name] = records[name]
-    buffer = BytesIO()
-    np.save(buffer, clean, allow_pickle=False)
-    return buffer.getvalue()
+    # Not np.save: it copies records through a buffer, and with them what was in the buffer before.
+    return content[: len(content) - clean.nbytes] + clean.tobytes()
 
 
 class _Renaming:

@@ -185,6 +185,7 @@ for path in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_never_saw_them_gets_the_same_answers(tmp_path: Path, vendor_url: str, root: Path) -> None:
     paths: list[str] = []
     expected: list[str] = []
