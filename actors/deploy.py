@@ -11,14 +11,18 @@ from ray import serve
 from ray.actor import ActorProxy
 
 from actors.connect import dashboard_url
+from actors.credentials import credential_of, first_admin
 from actors.governor import Governor
-from actors.model_server import deploy_pool
 from actors.ledger_api import begin_api, wait_for_api
+from actors.model_server import deploy_pool
 from actors.monitor import Monitor
 from actors.names import GOVERNOR, MONITOR, NAMESPACE, OPERATOR, pool_app
 from actors.operator import Operator
 from actors.quiescence import ask
+from runtime.domain.errors import FleetwardError
 from runtime.ledger.trusted import parse_trusted
+from runtime.policy.plan import OPERATOR as PRINCIPAL
+from runtime.serving.authentication.credential import write_credential
 from runtime.serving.jobs import JobRunner
 from runtime.settings import Settings
 
@@ -28,8 +32,11 @@ def deploy(settings: Settings, pool: str = "default") -> str:
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     governor = _keep(Governor, GOVERNOR, settings)
     summary = ask(governor.summary.remote)
-    _keep(Monitor, MONITOR, settings)
-    _keep(Operator, OPERATOR, _runner(settings))
+    if settings.authentication == "required":
+        _make_first_admin(settings, governor)
+    own_key = credential_of(PRINCIPAL, settings)
+    _keep(Monitor, MONITOR, settings, own_key)
+    _keep(Operator, OPERATOR, _runner(settings), own_key)
     earlier = (key.public_key_text for key in parse_trusted(settings.trusted_keys))
     begin_api(settings)
     url = deploy_pool(settings, pool=pool, public_keys=[summary.public_key, *earlier])
@@ -55,6 +62,16 @@ def remove() -> None:
             ray.kill(ray.get_actor(name, namespace=NAMESPACE))
         except ValueError:
             continue
+
+
+def _make_first_admin(settings: Settings, governor: ActorProxy[Any]) -> None:
+    """Of a ledger without an admin: who brings it up becomes one, with a key in the settings' file."""
+    created, key = first_admin(settings)
+    answer = ask(governor.first_admin.remote, created, credential_of(PRINCIPAL, settings))
+    if isinstance(answer, FleetwardError):
+        raise answer
+    if answer is not None:
+        write_credential(settings.credential, key.text)
 
 
 def _runner(settings: Settings) -> JobRunner:

@@ -31,7 +31,8 @@ class GovernorClient:
     That is safe since reading changes nothing and every draft carries an idempotency key.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, own_key: str | None) -> None:
+        self._own_key = own_key
         self._governor: ActorProxy[Governor] = ray.get_actor(GOVERNOR, namespace=NAMESPACE)
 
     async def entries(self, since: int) -> list[Entry]:
@@ -48,7 +49,7 @@ class GovernorClient:
         """The governor's answers; refusals are logged here and recorded there."""
         while True:
             try:
-                answers: list[Answer] = await self._governor.record.remote(list(drafts))
+                answers: list[Answer] = await self._governor.record.remote(list(drafts), self._own_key)
             except (RayActorError, LedgerHeld):
                 await asyncio.sleep(RETRY_SECONDS)
                 continue

@@ -13,8 +13,9 @@ import gc
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ray
@@ -22,10 +23,12 @@ import ray
 from actors.succession import leave, take_ledger
 from runtime.domain.base import Document
 from runtime.domain.entry import Draft, Entry
-from runtime.domain.events import GovernorStarted
+from runtime.domain.errors import Forbidden
+from runtime.domain.events import Event, GovernorStarted
 from runtime.domain.routes import Routes, routes_after
 from runtime.domain.spec import Spec
-from runtime.domain.state import BatchState, ErasureState, FindingState, HoldState, ModelState, Totals
+from runtime.domain.state import BatchState, ErasureState, FindingState, HoldState, ModelState, TokenState, Totals
+from runtime.domain.tokens import GOVERNOR_ITSELF, AuthenticationSet, Role, TokenCreated
 from runtime.governance.fence import LeaseWatch
 from runtime.governance.snapshots import Snapshots, secret_of
 from runtime.governance.writer import Answer, Writer
@@ -42,6 +45,7 @@ from runtime.policy.reactions import GOVERNOR
 from runtime.settings import Settings
 
 if TYPE_CHECKING:  # every driver imports this module; what it needs for outsiders only the governor does
+    from runtime.serving.authentication.commands import CommandGate
     from runtime.witness.outsiders import Outsider
 
 POLL_SECONDS = 5.0
@@ -100,7 +104,10 @@ class Governor:
         started = GovernorStarted(
             epoch=self._writer.state.governor_starts + 1, key_id=key.key_id, public_key=key.public_key_text
         )
-        self._writer.commit([[Draft.fresh(started, GOVERNOR)]])
+        self._decide(started)
+        if settings.authentication != self._writer.state.authentication:
+            self._decide(AuthenticationSet(mode=settings.authentication))
+        self._gate = _command_gate(settings)
         self._proofs = Proofs(self._log.database)
         signer = Signer(key, settings.origin or origin_of(self._log))
         self._publisher = Publisher(self._log, signer, clock=lambda: datetime.now(UTC), trusted=trusted)
@@ -119,18 +126,40 @@ class Governor:
     # --- writing -----------------------------------------------------------------------------------
 
     @ray.method
-    async def record(self, drafts: list[Draft]) -> list[Answer]:
+    async def record(self, drafts: list[Draft], credential: str | None) -> list[Answer]:
         """Receipts of the drafts, or the errors that refused them, once they are durable.
 
-        Raises ``LedgerHeld`` when another governor has the ledger; then this one is about to end.
+        ``credential`` proves who hands them in. Raises ``LedgerHeld`` when another governor has the ledger; then
+        this one is about to end.
         """
+        proof = await self._gate.proof(credential, self._writer.state.tokens, time.time())
         try:
-            answers = await self._commits.submit(list(drafts))
+            answers = await self._commits.submit([replace(draft, proof=proof) for draft in drafts])
         except LedgerHeld as error:
             self._fenced(error)
             raise
         self._tell()
         return answers
+
+    @ray.method
+    async def first_admin(self, created: TokenCreated, credential: str) -> Answer | None:
+        """Makes the key of an admin when there is none that is valid, for whoever holds the cluster's own key.
+
+        Its receipt; None when there is an admin.
+        """
+        if not self._gate.is_own(credential):
+            raise Forbidden("the first admin's key", "it needs the cluster's own secret")
+        with self._writer.lock:
+            keys = [token.key for token in self._writer.state.tokens.values()]
+        if any(Role.ADMIN in key.roles and key.is_live(datetime.now(UTC)) for key in keys):
+            return None
+        ((answer,),) = [await self._commits.submit([replace(Draft.fresh(created, GOVERNOR), proof=GOVERNOR_ITSELF)])]
+        self._tell()
+        return answer
+
+    def _decide(self, event: Event) -> None:
+        """Records what the governor itself decides, before it takes any command."""
+        self._writer.commit([[replace(Draft.fresh(event, GOVERNOR), proof=GOVERNOR_ITSELF)]])
 
     def _fenced(self, error: LedgerHeld) -> None:
         """Another governor took over: from here on nothing of the state is told, and soon this process ends."""
@@ -190,7 +219,7 @@ class Governor:
     def _changed_after(self, pool: str, size: int) -> bool:
         with self._writer.lock:
             state = self._writer.state
-            return bool(state.erased_since(size)) or any(
+            return bool(state.keys_since(size) or state.erased_since(size)) or any(
                 model.seq >= size and state.spec_of(model).serving.pool == pool for model in state.models.values()
             )
 
@@ -311,6 +340,18 @@ class Governor:
             return list(self._writer.state.erasures.values())
 
     @ray.method
+    async def tokens(self) -> list[TokenState]:
+        """All API keys, oldest first, revoked or not."""
+        with self._writer.lock:
+            return list(self._writer.state.tokens.values())
+
+    @ray.method
+    async def roles(self) -> dict[str, tuple[Role, ...]]:
+        """Roles that were given, by principal."""
+        with self._writer.lock:
+            return dict(self._writer.state.roles)
+
+    @ray.method
     async def totals(self) -> Totals:
         """Counts of what was recorded."""
         with self._writer.lock:
@@ -321,3 +362,17 @@ class Governor:
         """Partitions that are no models, and why."""
         with self._writer.lock:
             return dict(self._writer.state.skipped)
+
+
+def _command_gate(settings: Settings) -> CommandGate:
+    from runtime.serving.authentication.commands import CommandGate
+    from runtime.serving.authentication.jwks import KeySet
+    from runtime.serving.authentication.oidc import Tokens
+    from runtime.serving.authentication.pepper import Pepper
+    from runtime.serving.authentication.provider import load_provider
+
+    tokens = None
+    if settings.oidc:
+        provider = load_provider(Path(settings.oidc))
+        tokens = Tokens(provider, KeySet(provider.jwks, time.monotonic))
+    return CommandGate(Pepper.load_or_create(settings.pepper), tokens)

@@ -11,7 +11,8 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -27,8 +28,17 @@ from ray.serve import Application as ServeApplication
 from actors.names import GOVERNOR, NAMESPACE, pool_app
 from runtime.domain.entry import Draft
 from runtime.domain.routes import Routes, Servable
+from runtime.domain.tokens import Mode
 from runtime.flavors import load
 from runtime.ledger.signing import check_grant, key_id_of
+from runtime.serving.authentication.authorise import GatedAuthority
+from runtime.serving.authentication.denials import Denials
+from runtime.serving.authentication.exposure import NO_TLS, require_authentication, tls_options
+from runtime.serving.authentication.gate import Gate, Open, Required
+from runtime.serving.authentication.jwks import KeySet
+from runtime.serving.authentication.oidc import Tokens
+from runtime.serving.authentication.pepper import Pepper
+from runtime.serving.authentication.provider import Provider, load_provider
 from runtime.serving.capture import Capture, CaptureLimits
 from runtime.serving.follower import PRINCIPAL, Follower, GovernorAway, Refusals
 from runtime.serving.http import Application, Service
@@ -66,13 +76,29 @@ class ServerOptions:
     def open_keyring(self) -> Keyring:
         """Raises ``KeyringUnavailable``, also for a folder of this node's own."""
         return Keyring.open(Path(self.subjects), _now, expected=self.keyring) if self.subjects else no_keyring()
+    authentication: Mode = "required"
+    pepper: str = ""
+    """The file with which API keys are checked, on each machine that runs a replica."""
+    provider: Provider | None = None
+
+    def own_key(self) -> str | None:
+        """With what a replica proves to be the cluster's own."""
+        return Pepper.load(Path(self.pepper)).own_key() if self.authentication == "required" else None
+
+    def gate(self) -> Gate:
+        """What every request meets first. Raises ``KeyUnusable`` when there is no pepper to check keys with."""
+        if self.authentication == "none":
+            return Open()
+        provider = self.provider
+        tokens = None if provider is None else Tokens(provider, KeySet(provider.jwks, time.monotonic))
+        return Required(Pepper.load(Path(self.pepper)), tokens)
 
 
 class RemoteGovernor:
     """The governor as a replica reaches it: by name, found again after it was away."""
 
     def __init__(self, options: ServerOptions, replica: str) -> None:
-        self._options, self._replica = options, replica
+        self._options, self._replica, self._own_key = options, replica, options.own_key()
         self._found: ActorHandle[Any] | None = None
 
     async def routes(self, size: int, flush: int) -> Routes:
@@ -92,7 +118,8 @@ class RemoteGovernor:
         """As ``record``, for threads."""
         governor = self._find()
         try:
-            answers: list[object] = ray.get(governor.record.remote(drafts), timeout=_GOVERNOR_ANSWERS_WITHIN_S)
+            sent: ray.ObjectRef[list[object]] = governor.record.remote(drafts, self._own_key)
+            answers = ray.get(sent, timeout=_GOVERNOR_ANSWERS_WITHIN_S)
         except (RayError, GetTimeoutError) as error:
             raise self._away(error) from error
         for answer in answers:
@@ -132,8 +159,9 @@ class ModelServer:
         self._applied = asyncio.Event()
         subjects = Subjects(options.open_keyring)
         service = Service(pool, self._capture, _now, self._applied.is_set, version("fleetward"), subjects=subjects)
-        self._application = Application(service, on_shutdown=self._close)
-        follower = Follower(pool, governor, self._capture, refusals, forget=subjects.forget)
+        gate, denials = options.gate(), Denials(replica, PRINCIPAL, _now)
+        self._application = Application(service, self._close, GatedAuthority(gate, denials.add))
+        follower = Follower(pool, governor, self._capture, refusals, gate, denials, forget=subjects.forget)
         self._following = asyncio.create_task(follower.run(self._applied))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._applied.wait(), FIRST_ROUTES_WITHIN.total_seconds())
@@ -196,16 +224,18 @@ def model_server_app(options: ServerOptions, replicas: int) -> ServeApplication:
     return application
 
 
-def start_serve(host: str, port: int) -> None:
+def start_serve(host: str, port: int, tls: Mapping[str, str] = NO_TLS) -> None:
     """Serve's own processes on this cluster, if they are not there yet; replicas listen on the same host."""
-    serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port})
+    serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port, **tls})
 
 
 def deploy_pool(settings: Settings, *, pool: str, public_keys: Sequence[str]) -> str:
     """The pool's replicas, ready when this returns; where they are reached. Safe to repeat."""
     host = os.environ.get("FLEETWARD_SERVE_HOST", "127.0.0.1")
     port = int(os.environ.get("FLEETWARD_SERVE_PORT", "8000"))
-    start_serve(host, port)
+    require_authentication(settings, host)
+    tls = tls_options(settings)
+    start_serve(host, port, tls)
     options = ServerOptions(
         pool=pool,
         public_keys=tuple(public_keys),
@@ -214,6 +244,9 @@ def deploy_pool(settings: Settings, *, pool: str, public_keys: Sequence[str]) ->
         seal_seconds=settings.seal_seconds,
         subjects=str(settings.subjects),
         keyring=Keyring.create(settings.subjects, _now).id,
+        authentication=settings.authentication,
+        pepper=str(settings.pepper),
+        provider=load_provider(Path(settings.oidc)) if settings.oidc else None,
     )
     serve.run(model_server_app(options, settings.replicas), name=pool_app(pool), route_prefix="/")
-    return f"http://{host}:{port}"
+    return f"{'https' if tls else 'http'}://{host}:{port}"

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 class Monitor:
     """Holds the fold of ``runtime.monitoring.fold``; a restart folds the ledger again from its beginning."""
 
-    async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]  # Ray awaits it
+    async def __init__(self, settings: Settings, own_key: str | None) -> None:  # type: ignore[misc]  # Ray awaits it
         store = ObjectStore.open(settings.store)
         # Opened when the first record of a data subject is met, and until then not needed.
         keyring = cache(lambda: Keyring.open(settings.subjects, lambda: datetime.now(UTC)))
@@ -35,6 +35,7 @@ class Monitor:
             lambda digest: outcomes_of(store, digest),
         )
         self._done = 0
+        self._own_key = own_key
         self._progress = asyncio.Condition()
         self._task = asyncio.create_task(self._follow())
 
@@ -48,7 +49,7 @@ class Monitor:
         return self._done
 
     async def _follow(self) -> None:
-        governor = GovernorClient()
+        governor = GovernorClient(self._own_key)
         try:
             while True:
                 for entry in await governor.entries(self._fold.state.size):

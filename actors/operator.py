@@ -32,14 +32,14 @@ ATTEMPTS = 3
 class Operator:
     """See the module's docstring."""
 
-    async def __init__(self, runner: JobRunner) -> None:  # type: ignore[misc]  # Ray awaits it
+    async def __init__(self, runner: JobRunner, own_key: str | None) -> None:  # type: ignore[misc]  # Ray awaits it
         self._runner = runner
         self._state = FleetState()
         self._ledger = ""
         self._settled = 0
         self._watched: dict[str, asyncio.Task[None]] = {}
         self._progress = asyncio.Condition()
-        self._governor = GovernorClient()
+        self._governor = GovernorClient(own_key)
         self._task = asyncio.create_task(self._follow())
 
     @ray.method

@@ -16,11 +16,13 @@ import ray
 from ray.exceptions import RayActorError
 
 from actors.connect import governor, monitor, operator
+from actors.credentials import credential_of
 from actors.follower import RETRY_SECONDS
 from runtime.domain.entry import Draft
 from runtime.domain.errors import FleetwardError
 from runtime.domain.events import WatermarkAdvanced
 from runtime.domain.ids import derived_id
+from runtime.settings import Settings
 
 T = TypeVar("T")
 
@@ -63,7 +65,7 @@ def settle(pool: str, until: datetime | None = None) -> int:
     ask(governor().flush.remote, pool)
     if until is not None:
         moved = Draft(WatermarkAdvanced(until=until), REPLAY, derived_id("watermark", until.isoformat()))
-        (answer,) = ask(governor().record.remote, [moved])
+        (answer,) = ask(governor().record.remote, [moved], credential_of(REPLAY, Settings.from_environment()))
         if isinstance(answer, FleetwardError):
             raise answer
     while True:

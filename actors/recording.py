@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from actors.connect import governor
+from actors.credentials import credential_of
 from actors.quiescence import ask
 from runtime.domain.entry import Draft
 from runtime.domain.errors import FleetwardError
 from runtime.domain.events import Event
 from runtime.domain.ids import derived_id
+from runtime.settings import Settings
 
 if TYPE_CHECKING:
     from runtime.governance.writer import Receipt
@@ -24,7 +26,7 @@ def record(events: Iterable[Event], principal: str, *key: object) -> list[Receip
     drafts = [Draft(event, principal, derived_id(event.kind, principal, *key, *_subject(event))) for event in events]
     if not drafts:
         return []
-    answers = ask(governor().record.remote, drafts)
+    answers = ask(governor().record.remote, drafts, credential_of(principal, Settings.from_environment()))
     for answer in answers:
         if isinstance(answer, FleetwardError):
             raise answer

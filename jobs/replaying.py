@@ -6,11 +6,13 @@ from collections.abc import Callable
 from datetime import datetime
 
 from actors.connect import governor
+from actors.credentials import credential_of
 from actors.quiescence import ask, settle
 from jobs.display.progress import Report
 from runtime.domain.spec import Spec
 from runtime.pipeline.prepare import load_source
 from runtime.pipeline.replay import Day, Replay, Tally, days
+from runtime.settings import Settings
 
 AfterDay = Callable[[Day], None]
 
@@ -29,7 +31,8 @@ def replay(
     frame = load_source(spec)
     frame = frame[(frame[spec.data.time] >= since) & (frame[spec.data.time] < until)]
     serving = {model.name for model in ask(governor().models.remote) if model.champion is not None}
-    sender, tally = Replay(url), Tally()
+    settings = Settings.from_environment()
+    sender, tally = Replay(url, credential_of(settings.principal, settings)), Tally()
     planned = list(days(spec, frame, serving))
     for done, day in enumerate(planned, start=1):
         tally += sender.send(day)

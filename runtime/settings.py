@@ -11,6 +11,13 @@ FLEETWARD_WITNESSES  who cosigns its checkpoints: URL VKEY, URL VKEY (default no
 FLEETWARD_ANCHOR     a bucket with object lock that keeps its checkpoints: s3://bucket/prefix (default none)
 FLEETWARD_ANCHOR_DAYS  for how long (default 3650)
 FLEETWARD_PRINCIPAL  who acts at this command line (default user:<login name>)
+FLEETWARD_AUTHENTICATION  required (default), or none: then everybody is believed, and Serve must be on loopback
+FLEETWARD_PEPPER     the secret that API keys are checked with: a file of mode 0600, the same wherever a replica runs
+                     (default in FLEETWARD_HOME)
+FLEETWARD_OIDC       the identity provider whose tokens are accepted: a YAML file (default none)
+FLEETWARD_CREDENTIAL who this command line proves to be: a file of mode 0600 with the line
+                     "authorization: Bearer CREDENTIAL" (default in FLEETWARD_HOME)
+FLEETWARD_TLS_CERTIFICATE, FLEETWARD_TLS_KEY  PEM files, for Serve's own proxy (default none)
 FLEETWARD_REPLICAS   replicas of the default pool (default 2)
 FLEETWARD_SUBJECTS   folder of the keys of data subjects, shared by all machines that run a replica (default in
                      FLEETWARD_HOME)
@@ -28,6 +35,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from runtime.domain.errors import SettingsError
+from runtime.domain.tokens import Mode
 
 
 class Settings(BaseModel):
@@ -44,7 +52,13 @@ class Settings(BaseModel):
     witnesses: str = ""
     anchor: str = Field(default="", pattern=r"^(s3://.+)?$")
     anchor_days: int = Field(default=3650, ge=1, le=36500)
-    principal: str = Field(pattern=r"^(user|job|service):[\w.@-]+$")
+    principal: str = Field(pattern=r"^(user|job|service):[\x21-\x7e]+$")
+    authentication: Mode = "required"
+    pepper: Path
+    oidc: str = ""
+    credential: Path
+    tls_certificate: str = ""
+    tls_key: str = ""
     replicas: int = Field(ge=1, le=1000)
     seal_seconds: float = Field(gt=0, le=3600)
     subjects: Path
@@ -64,6 +78,12 @@ class Settings(BaseModel):
             "anchor": environment.get("FLEETWARD_ANCHOR", ""),
             "anchor_days": environment.get("FLEETWARD_ANCHOR_DAYS", "3650"),
             "principal": environment.get("FLEETWARD_PRINCIPAL", f"user:{_login()}"),
+            "authentication": environment.get("FLEETWARD_AUTHENTICATION", "required"),
+            "pepper": environment.get("FLEETWARD_PEPPER", str(home / "keys" / "pepper")),
+            "oidc": environment.get("FLEETWARD_OIDC", ""),
+            "credential": environment.get("FLEETWARD_CREDENTIAL", str(home / "keys" / "credential")),
+            "tls_certificate": environment.get("FLEETWARD_TLS_CERTIFICATE", ""),
+            "tls_key": environment.get("FLEETWARD_TLS_KEY", ""),
             "replicas": environment.get("FLEETWARD_REPLICAS", "2"),
             "seal_seconds": environment.get("FLEETWARD_SEAL_SECONDS", "5"),
             "subjects": environment.get("FLEETWARD_SUBJECTS", str(home / "keys" / "subjects")),
@@ -93,6 +113,12 @@ class Settings(BaseModel):
             "FLEETWARD_ANCHOR": self.anchor,
             "FLEETWARD_ANCHOR_DAYS": str(self.anchor_days),
             "FLEETWARD_PRINCIPAL": self.principal,
+            "FLEETWARD_AUTHENTICATION": self.authentication,
+            "FLEETWARD_PEPPER": str(self.pepper),
+            "FLEETWARD_OIDC": self.oidc,
+            "FLEETWARD_CREDENTIAL": str(self.credential),
+            "FLEETWARD_TLS_CERTIFICATE": self.tls_certificate,
+            "FLEETWARD_TLS_KEY": self.tls_key,
             "FLEETWARD_REPLICAS": str(self.replicas),
             "FLEETWARD_SEAL_SECONDS": f"{self.seal_seconds:g}",
             "FLEETWARD_SUBJECTS": str(self.subjects),

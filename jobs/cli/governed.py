@@ -9,7 +9,8 @@ from jobs.cli.reading import Head
 from runtime.domain.entry import Draft, Entry
 from runtime.domain.errors import FleetwardError
 from runtime.domain.spec import Spec
-from runtime.domain.state import BatchState, ErasureState, FindingState, HoldState, ModelState, Totals
+from runtime.domain.state import BatchState, ErasureState, FindingState, HoldState, ModelState, TokenState, Totals
+from runtime.domain.tokens import Role
 from runtime.governance.writer import Answer, Receipt
 from runtime.ledger.proofs import InclusionProof, PublishedCheckpoint
 from runtime.local_cluster import join
@@ -99,9 +100,20 @@ class Governed:
         """Every replica of the pool seals what it captured; the ledger's size then."""
         return self._ask(self._governor.flush.remote, pool)
 
+    def tokens(self) -> list[TokenState]:
+        """All API keys, revoked or not."""
+        return self._ask(self._governor.tokens.remote)
+
+    def roles(self) -> dict[str, tuple[Role, ...]]:
+        """Roles that were given, by principal."""
+        return self._ask(self._governor.roles.remote)
+
     def record(self, draft: Draft) -> Receipt:
         """The receipt of one draft, once it is durable. Raises the governor's refusal."""
-        answers: list[Answer] = self._ask(self._governor.record.remote, [draft])
+        from actors.credentials import credential_of
+
+        credential = credential_of(draft.principal, Settings.from_environment())
+        answers: list[Answer] = self._ask(self._governor.record.remote, [draft], credential)
         for answer in answers:
             if isinstance(answer, FleetwardError):
                 raise answer

@@ -96,10 +96,14 @@ def days(spec: Spec, frame: pd.DataFrame, models: set[str], step: timedelta = ti
 
 
 class Replay:
-    """Sends days to a fleet at ``url``. Answers other than 200 are failures, after patience with a restart."""
+    """Sends days to a fleet at ``url``, as whom the credential proves it to be.
 
-    def __init__(self, url: str) -> None:
+    Answers other than 200 are failures, after patience with a restart.
+    """
+
+    def __init__(self, url: str, credential: str | None = None) -> None:
         self._url = url
+        self._headers = {} if credential is None else {"authorization": f"Bearer {credential}"}
         self._tls = ssl.create_default_context()  # reads all root certificates: once, not once a day
 
     def send(self, day: Day) -> Tally:
@@ -109,7 +113,7 @@ class Replay:
     async def _day(self, day: Day) -> Tally:
         connector = aiohttp.TCPConnector(limit=CONCURRENT, ssl=self._tls)
         timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
-        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout, headers=self._headers) as session:
             told = await self._all(session, day.outcomes)
             asked = await self._all(session, day.questions)
         return replace(told, outcomes=told.decisions, decisions=0) + asked

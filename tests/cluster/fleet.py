@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ import orjson
 import ray
 import yaml
 
+from actors.credentials import credential_of
 from runtime.domain.base import Document
 from runtime.domain.decision import Variant
 from runtime.domain.entry import Entry
@@ -48,6 +49,12 @@ class Fleet:
     @property
     def store(self) -> ObjectStore:
         return ObjectStore.open(self.settings.store)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """With what who brought the fleet up proves who they are; nothing where nobody is authenticated."""
+        credential = credential_of(self.settings.principal, self.settings)
+        return {} if credential is None else {"authorization": f"Bearer {credential}"}
 
     def entries(self) -> list[Entry]:
         """The whole ledger, read beside the governor."""
@@ -109,14 +116,19 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def fleet_up(cluster: LocalCluster, home: Path) -> Iterator[Fleet]:
+def fleet_up(cluster: LocalCluster, home: Path, authentication: str = "none") -> Iterator[Fleet]:
     """Governor, monitor, operator and replicas over a new ledger in ``home``, and their end."""
     from actors.deploy import deploy
 
     home.mkdir(parents=True, exist_ok=True)
     (home / "spec.yaml").write_text(yaml.safe_dump(document(), sort_keys=False))
     settings = Settings.from_environment(
-        {"FLEETWARD_HOME": str(home), "FLEETWARD_PRINCIPAL": "user:test", "FLEETWARD_SEAL_SECONDS": "60"}
+        {
+            "FLEETWARD_HOME": str(home),
+            "FLEETWARD_PRINCIPAL": "user:test",
+            "FLEETWARD_SEAL_SECONDS": "60",
+            "FLEETWARD_AUTHENTICATION": authentication,
+        }
     )
     with environment({**cluster.environment(), **settings.as_environment()}):
         deploy(settings)
@@ -130,9 +142,10 @@ def take_down() -> None:
     """Ends the fleet but not Serve itself, which the next one takes over."""
     from ray import serve
 
-    from actors.names import GOVERNOR, MONITOR, NAMESPACE, OPERATOR, pool_app
+    from actors.names import API, GOVERNOR, MONITOR, NAMESPACE, OPERATOR, pool_app
 
     serve.delete(pool_app("default"))
+    serve.delete(API)
     for name in (OPERATOR, MONITOR, GOVERNOR):
         ray.kill(ray.get_actor(name, namespace=NAMESPACE))
 
@@ -169,7 +182,11 @@ def ask(fleet: Fleet, model: str, *, drop: str | None = None, rename: dict[str, 
     for each in inputs:
         each["name"] = (rename or {}).get(each["name"], each["name"])
     return httpx.post(
-        f"{fleet.url}/v2/models/{model}/infer", content=orjson.dumps({"inputs": inputs}), trust_env=False, timeout=30
+        f"{fleet.url}/v2/models/{model}/infer",
+        content=orjson.dumps({"inputs": inputs}),
+        headers=fleet.headers,
+        trust_env=False,
+        timeout=30,
     )
 
 
@@ -189,6 +206,20 @@ def ask_around(fleet: Fleet) -> dict[str, httpx.Response]:
 
 def tamper(fleet: Fleet) -> Tampered:
     """A version like the champion, approved by its report, whose stored artifact then has one bit flipped."""
+
+    def flipped(champion: bytes) -> str:
+        artifact = fleet.store.put(champion + b"again")
+        path = Path(fleet.store.path_of(artifact))
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+        return artifact
+
+    return slip_in(fleet, "tampered", flipped)
+
+
+def slip_in(fleet: Fleet, batch: str, artifact_of: Callable[[bytes], str]) -> Tampered:
+    """A version with another artifact than the champion's, made of its bytes, and the champion's good report."""
     from actors.connect import governor
     from actors.quiescence import settle
     from actors.recording import record
@@ -200,14 +231,10 @@ def tamper(fleet: Fleet) -> Tampered:
     assert champion is not None
     assert champion.report is not None
     number = model.next_version
-    artifact = fleet.store.put(fleet.store.get(champion.registered.artifact) + b"again")
-    path = Path(fleet.store.path_of(artifact))
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    changes = {"version": number, "artifact": artifact, "parent": champion.number, "batch": "tampered"}
-    record([champion.registered.model_copy(update=changes)], fleet.settings.principal, "tampered")
+    artifact = artifact_of(fleet.store.get(champion.registered.artifact))
+    changes = {"version": number, "artifact": artifact, "parent": champion.number, "batch": batch}
+    record([champion.registered.model_copy(update=changes)], fleet.settings.principal, batch)
     evaluated = VersionEvaluated(model=model.name, version=number, report=champion.report)
-    record([evaluated], fleet.settings.principal, "tampered")
+    record([evaluated], fleet.settings.principal, batch)
     settle(fleet.spec.serving.pool)
     return Tampered(model.name, number, champion.number, fleet.entries()[before:], ask(fleet, model.name))

@@ -56,7 +56,7 @@ class SmallGovernor:
         changed = tuple(route for seq, route in self._routes.values() if seq >= size)
         return Routes(size=self._size, flush=self._flush, routes=changed)
 
-    async def record(self, drafts: list[Draft]) -> list[str]:
+    async def record(self, drafts: list[Draft], credential: str | None = None) -> list[str]:
         self._drafts.update({draft.event_id: draft for draft in drafts})
         return [draft.event_id for draft in drafts]
 
@@ -171,6 +171,7 @@ def served(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> I
         wal=str(folder / "wal"),
         governor="small-governor",
         seal_seconds=60,
+        authentication="none",
     )
     host, _, port = cluster.serve_url.removeprefix("http://").partition(":")
     start_serve(host, int(port))
