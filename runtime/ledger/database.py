@@ -137,7 +137,7 @@ class Database:
             if not inspector.has_table(ENTRIES.name):
                 raise LedgerUnavailable(self.url, "the database holds no ledger")
             found = {column["name"] for column in inspector.get_columns(ENTRIES.name)}
-            if missing := [name for name in ENTRIES.c.keys() if name not in found]:
+            if missing := [column.name for column in ENTRIES.c if column.name not in found]:
                 told = f"its table {ENTRIES.name!r} is of another program (no column {', '.join(missing)})"
                 raise LedgerUnavailable(self.url, f"the database holds no ledger: {told}")
             migrations.require_known(connection, self.url)

@@ -4,6 +4,7 @@ LedgerError (a FleetwardError)
 ├── LedgerUnavailable    503   the database cannot be used: missing, unreadable, closed, an I/O error
 │   ├── LedgerLocked           another process kept the database locked for longer than the timeout
 │   ├── LedgerHeld             another writer lives, or took over; a ledger has one
+│   ├── LedgerOlder            tables are missing that this code needs: no governor of it has opened it yet
 │   ├── LedgerNewer      500   its tables were made by a newer version of this code
 │   └── LedgerFull       507   no space left; nothing was written
 ├── EntryUnwritable      422   a draft has no canonical JSON or does not survive being read back
@@ -51,6 +52,16 @@ class LedgerLocked(LedgerUnavailable):
 
 class LedgerHeld(LedgerUnavailable):
     """Another writer holds the ledger, or wrote to it past the lock."""
+
+
+class LedgerOlder(LedgerUnavailable):
+    """The ledger was made by an earlier version, and nobody has brought its tables up to date."""
+
+    def __init__(self, url: str, missing: str) -> None:
+        Exception.__init__(self, url, missing)
+        self.url, self.missing = url, missing
+        remedy = "bring it up once (fleetward up), which adds what is missing and changes no entry"
+        self.reason = f"made by an earlier Fleetward ({missing}); {remedy}"
 
 
 class LedgerNewer(LedgerUnavailable):

@@ -30,13 +30,14 @@ from sqlalchemy.pool import QueuePool
 
 from runtime.domain.errors import LedgerCorrupt
 from runtime.ledger import keeper, lease, migrations
-from runtime.ledger.errors import LedgerFull, LedgerLocked, LedgerUnavailable
+from runtime.ledger.errors import LedgerFull, LedgerLocked, LedgerOlder, LedgerUnavailable
 
 SILENT_SECONDS = 15
 """A server that acknowledges nothing for so long is taken for gone."""
 
 _LOCKED = {"55P03", "40001", "40P01"}  # lock not available, serialization failure, deadlock
 _FULL = {"53100"}
+_NO_TABLE = "42P01"
 _DAMAGED = {"XX001", "XX002"}
 
 # One opening at a time in a schema, since tables may not be there yet to be locked.
@@ -107,6 +108,8 @@ class Postgres:
             return LedgerFull(self.url, f"no space left on the server: {told}")
         if code in _DAMAGED:
             return LedgerCorrupt(at, f"the database is damaged: {told}")
+        if code == _NO_TABLE:
+            return LedgerOlder(self.url, told.splitlines()[0])
         return LedgerUnavailable(self.url, told)
 
 

@@ -37,7 +37,7 @@ from sqlalchemy.pool import QueuePool
 
 from runtime.domain.errors import LedgerCorrupt
 from runtime.ledger import lease, migrations
-from runtime.ledger.errors import LedgerFull, LedgerHeld, LedgerLocked, LedgerUnavailable
+from runtime.ledger.errors import LedgerFull, LedgerHeld, LedgerLocked, LedgerOlder, LedgerUnavailable
 from runtime.ledger.folders import sync_folder
 
 JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
@@ -140,6 +140,8 @@ def _meaning(error: BaseException | None, url: str, at: int) -> Exception:
         return LedgerFull(url, "no space left on the disk or under the database's page limit")
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return LedgerCorrupt(at, f"the database file is damaged: {error}")
+    if str(error).startswith("no such table: "):
+        return LedgerOlder(url, str(error))
     return LedgerUnavailable(url, str(error))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,9 @@ from sqlalchemy import inspect
 
 from runtime.domain.entry import Draft
 from runtime.ledger import migrations
-from runtime.ledger.errors import LedgerHeld, LedgerNewer
+from runtime.ledger.errors import LedgerHeld, LedgerNewer, LedgerOlder, LedgerUnavailable
 from runtime.ledger.log import Log
+from runtime.ledger.proofs import Proofs
 from runtime.ledger.schema import METADATA
 from runtime.ledger.verify import verify_log
 from tests.unit.ledger.behind import Behind
@@ -131,3 +133,23 @@ def test_ledgers_are_opened_in_many_threads_at_once(tmp_path: Path, clock: Manua
     for thread in threads:
         thread.join()
     assert sizes == [0] * 8
+
+
+def test_a_ledger_whose_tables_are_older_is_read_as_far_as_it_goes_and_says_what_to_do(
+    url: str, old: str, clock: ManualClock
+) -> None:
+    with Log.open_read_only(url) as reader:
+        assert (reader.size, reader.root) == (3, old)
+        with pytest.raises(LedgerOlder, match=r"made by an earlier Fleetward .*checkpoints.*fleetward up") as refused:
+            Proofs(reader.database).inclusion(0)
+    again = pickle.loads(pickle.dumps(refused.value))
+    assert (str(again), again.missing) == (str(refused.value), refused.value.missing)
+    Log.open(url, clock).close()
+    with Log.open_read_only(url) as reader:
+        assert Proofs(reader.database).inclusion(0).holds()
+
+
+def test_another_programs_database_is_no_ledger(url: str, clock: ManualClock, behind: Behind) -> None:
+    behind.execute("CREATE TABLE entries (id INTEGER PRIMARY KEY, title TEXT)")
+    with pytest.raises(LedgerUnavailable, match=r"holds no ledger: .*another program \(no column seq, event_id"):
+        Log.open_read_only(url)
