@@ -8,7 +8,9 @@ import platform
 import subprocess
 from pathlib import Path
 
-LIBRARIES = ("numpy", "pandas", "pyarrow", "ray", "scikit-learn", "scipy", "skops")
+LIBRARIES = ("numpy", "onnxruntime", "pandas", "pyarrow", "ray", "scikit-learn", "scipy", "skl2onnx", "skops")
+OPTIONAL = ("lightgbm", "torch", "xgboost", "xgboost-cpu")
+"""Recorded where they are installed."""
 REVISION = "FLEETWARD_CODE_REVISION"
 """Set for jobs, whose working directory travels without its git history."""
 
@@ -16,7 +18,8 @@ REVISION = "FLEETWARD_CODE_REVISION"
 def environment() -> dict[str, str]:
     """Python, platform and library versions."""
     found = {"python": platform.python_version(), "platform": platform.platform(terse=True)}
-    return found | {name: importlib.metadata.version(name) for name in LIBRARIES}
+    present = [name for name in OPTIONAL if any(importlib.metadata.distributions(name=name))]
+    return found | {name: importlib.metadata.version(name) for name in (*LIBRARIES, *present)}
 
 
 def code_revision() -> str:
