@@ -20,6 +20,7 @@ from jobs.cli import (
     ledger,
     running,
     showing,
+    tokens,
     verifying,
     witnessing,
 )
@@ -55,3 +56,5 @@ for _panel, _functions in _COMMANDS.items():
         app.command(rich_help_panel=_panel)(_function)
 app.add_typer(ledger.app, name="ledger", rich_help_panel="Look")
 app.add_typer(keeping.app, name="retention", rich_help_panel="Act")
+app.add_typer(tokens.token_app, name="token", rich_help_panel="Admit")
+app.add_typer(tokens.role_app, name="role", rich_help_panel="Admit")

@@ -100,25 +100,27 @@ def acting_as(principal: str | None) -> Settings:
     return Settings.from_environment()
 
 
-def recorded(event_of: Callable[[Governed], Event], principal: str | None) -> None:
+def recorded(
+    event_of: Callable[[Governed], Event], principal: str | None, say: Callable[[str], None] = typer.echo
+) -> None:
     """Records the event that the governed state asks for; prints its entry."""
     settings = acting_as(principal)
     governed = _governed(settings)
-    _say(governed, event_of(governed), settings)
+    _say(governed, event_of(governed), settings, say)
 
 
 def _record(event: Event, principal: str | None) -> None:
     recorded(lambda _: event, principal)
 
 
-def _say(governed: Governed, event: Event, settings: Settings) -> None:
+def _say(governed: Governed, event: Event, settings: Settings, say: Callable[[str], None] = typer.echo) -> None:
     """Records the event; prints its entry."""
     from runtime.console.sentences import sentence
     from runtime.domain.entry import Draft
 
     receipt = governed.record(Draft.fresh(event, settings.principal))
     for entry in governed.entries(receipt.seq, 1):
-        output.lines([f"entry {receipt.seq}: {sentence(entry)}"])
+        say(f"entry {receipt.seq}: {sentence(entry)}")
 
 
 def _governed(settings: Settings) -> Governed:

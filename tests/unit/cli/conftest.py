@@ -16,6 +16,8 @@ from jobs.cli.reading import LedgerReader
 from runtime.domain.entry import Draft
 from runtime.domain.errors import FleetwardError
 from runtime.domain.spec import Spec
+from runtime.domain.state import TokenState
+from runtime.domain.tokens import Role
 from runtime.governance.writer import Receipt, Writer
 from runtime.ledger.log import Log
 from runtime.ledger.signing import SigningKey, sign_grant
@@ -47,6 +49,12 @@ class StandInGovernor(LedgerReader):
 
     def specs(self) -> dict[str, Spec]:
         return self._writer.state.specs
+
+    def tokens(self) -> list[TokenState]:
+        return list(self._writer.state.tokens.values())
+
+    def roles(self) -> dict[str, tuple[Role, ...]]:
+        return self._writer.state.roles
 
     def record(self, draft: Draft) -> Receipt:
         ((answer,),) = self._writer.commit([[draft]])

@@ -26,6 +26,7 @@ COMMANDS = {
     *("approve", "reject", "rollback", "suspend", "resume"),
     *("passport", "evidence", "verify", "witness", "anchors"),
     *("hold", "release", "retention", "erase"),
+    *("token", "role"),
 }
 OF_LEDGER = {"verify", "show", "checkpoint", "prove", "export", "key", "outsiders"}
 WRITING = {"passport", "evidence", "export", "witness"}  # their answer is a file, or they serve
