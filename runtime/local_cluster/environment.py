@@ -61,12 +61,12 @@ def serve_environment(folder: Path, ports: Mapping[str, int], first: int) -> dic
         "RAY_SERVE_HAPROXY_NBTHREAD": "2",
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(ports["fallback_http"]),
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(ports["fallback_grpc"]),
-        "RAY_SERVE_DIRECTINGRESS_MIN_HTTP_PORT": str(ingress),
-        "RAY_SERVE_DIRECTINGRESS_MAX_HTTP_PORT": str(ingress + INGRESS),
-        "RAY_SERVE_DIRECTINGRESS_MIN_GRPC_PORT": str(ingress + INGRESS),
-        "RAY_SERVE_DIRECTINGRESS_MAX_GRPC_PORT": str(ingress + 2 * INGRESS),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(ingress),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(ingress + INGRESS),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(ingress + INGRESS),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(ingress + 2 * INGRESS),
         # One machine, and HAProxy learns of a leaving replica at once: the 30 s a network needs are not needed.
-        "RAY_SERVE_DIRECTINGRESS_MIN_DRAINING_PERIOD_S": "1",
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
         "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "1",
         # Bounds how long a port of a dead replica is kept back (this and 30 s): the block is small.
         "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "10",
