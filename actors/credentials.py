@@ -21,7 +21,7 @@ def credential_of(principal: str, settings: Settings) -> str | None:
         return None
     if principal.startswith("user:"):
         return read_credential(settings.credential)
-    return Pepper.load(settings.pepper).own_key()
+    return Pepper.load(settings.pepper).own_key() if settings.pepper.exists() else None
 
 
 def first_admin(settings: Settings) -> tuple[TokenCreated, NewKey]:

@@ -36,7 +36,9 @@ def ledger(cluster: LocalCluster, home: Path) -> Iterator[httpx.Client]:
     from actors.names import API, GOVERNOR
     from runtime.settings import Settings
 
-    settings = Settings.from_environment({"FLEETWARD_HOME": str(home), "FLEETWARD_PRINCIPAL": "user:test"})
+    settings = Settings.from_environment(
+        {"FLEETWARD_HOME": str(home), "FLEETWARD_PRINCIPAL": "user:test", "FLEETWARD_AUTHENTICATION": "none"}
+    )
     with environment({**cluster.environment(), **settings.as_environment()}):
         governor = _keep(Governor, GOVERNOR, settings)
         try:

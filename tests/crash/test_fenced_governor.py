@@ -34,7 +34,7 @@ moved = Draft(WatermarkAdvanced(until=datetime(2026, 3, 1, tzinfo=UTC)), "job:re
 async def answered(governor, question):
     try:
         if question == "record":
-            (answer,) = await governor.record([moved])
+            (answer,) = await governor.record([moved], None)
             return f"recorded {answer.seq}"
         return f"size {await governor.size()}"
     except FleetwardError as error:
@@ -65,6 +65,7 @@ def governors(database_url: str, root: Path, tmp_path: Path) -> Iterator[list[Pr
 
 def start(governors: list[Process], url: str, root: Path, home: Path) -> Process:
     environment = {**os.environ, "PYTHONPATH": str(root), "FLEETWARD_HOME": str(home), "FLEETWARD_DATABASE": url}
+    environment["FLEETWARD_AUTHENTICATION"] = "none"
     process = subprocess.Popen(
         [sys.executable, "-c", GOVERNOR],
         stdin=subprocess.PIPE,
