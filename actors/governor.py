@@ -31,7 +31,7 @@ from runtime.domain.state import BatchState, ErasureState, FindingState, HoldSta
 from runtime.domain.tokens import GOVERNOR_ITSELF, AuthenticationSet, Role, TokenCreated
 from runtime.governance.fence import LeaseWatch
 from runtime.governance.snapshots import Snapshots, secret_of
-from runtime.governance.writer import Answer, Writer
+from runtime.governance.writer import Answer, Command, Writer, prepared_where_possible
 from runtime.ledger.errors import LedgerHeld
 from runtime.ledger.group_commit import GroupCommit
 from runtime.ledger.note import Signer
@@ -46,12 +46,15 @@ from runtime.settings import Settings
 
 if TYPE_CHECKING:  # every driver imports this module; what it needs for outsiders only the governor does
     from runtime.serving.authentication.commands import CommandGate
-    from runtime.witness.outsiders import Outsider
+    from runtime.witness.publication import Publication
 
 POLL_SECONDS = 5.0
 """How long a long poll is held before it is answered with nothing new."""
 GONE_AFTER_SECONDS = 2 * POLL_SECONDS
 """A replica that has not asked for so long is not waited for any more."""
+
+PREPARED_AT_ONCE = 64
+"""Drafts that are encoded between two answers; a longer command is encoded on a thread."""
 
 
 @dataclass(slots=True)
@@ -95,7 +98,7 @@ class Governor:
         self._writer = Writer(self._log, lambda grant: sign_grant(grant, key), snapshots)
         gc.freeze()  # what the ledger made of itself stays: the collector need not look through it
         self._watch = LeaseWatch(self._log.database.require_lease, self._fenced)
-        self._commits: GroupCommit[list[Draft], list[Answer]] = GroupCommit(self._writer.commit)
+        self._commits: GroupCommit[Command, list[Answer]] = GroupCommit(self._writer.commit)
         self._followers: dict[str, _Follower] = {}
         self._replicas = settings.replicas
         self._started_at = time.monotonic()
@@ -134,7 +137,7 @@ class Governor:
         """
         proof = await self._gate.proof(credential, self._writer.state.tokens, time.time())
         try:
-            answers = await self._commits.submit([replace(draft, proof=proof) for draft in drafts])
+            answers = await self._commits.submit(await _prepared([replace(draft, proof=proof) for draft in drafts]))
         except LedgerHeld as error:
             self._fenced(error)
             raise
@@ -266,11 +269,14 @@ class Governor:
         return self._vkey
 
     @ray.method
-    async def outsiders(self) -> list[Outsider]:
-        """Witnesses and anchor, and how far each has come."""
+    async def publication(self) -> Publication:
+        """The newest checkpoint, why there is no newer one, and how far witnesses and anchor have come."""
         from runtime.witness.outsiders import reported
+        from runtime.witness.publication import Publication
 
-        return [reported(handing) for handing in self._handing]
+        newest = await asyncio.to_thread(self._proofs.checkpoint)
+        outsiders = [reported(handing) for handing in self._handing]
+        return Publication.of(self._writer.state.size, newest, self._publishing.failure, outsiders)
 
     @ray.method
     async def size(self) -> int:
@@ -376,3 +382,10 @@ def _command_gate(settings: Settings) -> CommandGate:
         provider = load_provider(Path(settings.oidc))
         tokens = Tokens(provider, KeySet(provider.jwks, time.monotonic))
     return CommandGate(Pepper.load_or_create(settings.pepper), tokens)
+
+
+async def _prepared(drafts: list[Draft]) -> Command:
+    """Encoded now, while other commands are on their way to the disk."""
+    if len(drafts) <= PREPARED_AT_ONCE:
+        return prepared_where_possible(drafts)
+    return await asyncio.to_thread(prepared_where_possible, drafts)

@@ -12,10 +12,10 @@ from runtime.domain.spec import Spec
 from runtime.domain.state import BatchState, ErasureState, FindingState, HoldState, ModelState, TokenState, Totals
 from runtime.domain.tokens import Role
 from runtime.governance.writer import Answer, Receipt
-from runtime.ledger.proofs import InclusionProof, PublishedCheckpoint
+from runtime.ledger.proofs import ConsistencyProof, InclusionProof, PublishedCheckpoint
 from runtime.local_cluster import join
 from runtime.settings import Settings
-from runtime.witness.outsiders import Outsider
+from runtime.witness.publication import Publication
 
 
 class Governed:
@@ -77,12 +77,14 @@ class Governed:
     def inclusion_proof(self, seq: int, size: int | None) -> InclusionProof:
         return self._ask(self._governor.inclusion_proof.remote, seq, size)
 
+    def consistency_proof(self, old_size: int, size: int | None) -> ConsistencyProof:
+        return self._ask(self._governor.consistency_proof.remote, old_size, size)
+
+    def publication(self) -> Publication:
+        return self._ask(self._governor.publication.remote)
+
     def vkey(self) -> str:
         return self._ask(self._governor.vkey.remote)
-
-    def outsiders(self) -> list[Outsider]:
-        """Witnesses and anchor."""
-        return self._ask(self._governor.outsiders.remote)
 
     def specs(self) -> dict[str, Spec]:
         """Applied specs by name."""

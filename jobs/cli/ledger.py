@@ -14,6 +14,8 @@ from jobs.cli.reading import reading
 app = typer.Typer(cls=FailingGroup, no_args_is_help=True, help="Check and read the ledger itself.")
 app.command()(proving.checkpoint)
 app.command()(proving.prove)
+app.command()(proving.consistency)
+app.command()(proving.check)
 app.command()(proving.key)
 app.command()(proving.outsiders)
 app.command()(exporting.export)

@@ -18,8 +18,9 @@ from jobs.cli.past import AsOf, past_of
 if TYPE_CHECKING:
     from runtime.domain.entry import Entry
     from runtime.domain.state import BatchState, FindingState, ModelState, Totals
-    from runtime.ledger.proofs import InclusionProof, PublishedCheckpoint
+    from runtime.ledger.proofs import ConsistencyProof, InclusionProof, PublishedCheckpoint
     from runtime.settings import Settings
+    from runtime.witness.publication import Publication
 
 
 class Head(NamedTuple):
@@ -77,6 +78,14 @@ class Prover(Reader, Protocol):
         """Raises ``NeverHeld``."""
         ...
 
+    def consistency_proof(self, old_size: int, size: int | None) -> ConsistencyProof:
+        """Raises ``NeverHeld``."""
+        ...
+
+    def publication(self) -> Publication:
+        """How checkpoints come out, and how far outsiders are; what the ledger alone knows where no governor is."""
+        ...
+
     def vkey(self) -> str:
         """The public key of its checkpoints, with their origin."""
         ...
@@ -119,6 +128,16 @@ class LedgerReader(FoldedState):
         from runtime.ledger.proofs import Proofs
 
         return Proofs(self._log.database).inclusion(seq, size)
+
+    def consistency_proof(self, old_size: int, size: int | None) -> ConsistencyProof:
+        from runtime.ledger.proofs import Proofs
+
+        return Proofs(self._log.database).consistency(old_size, size)
+
+    def publication(self) -> Publication:
+        from runtime.witness.publication import Publication
+
+        return Publication.of(self.size(), self.checkpoint())
 
     def vkey(self) -> str:
         from jobs.cli.failing import CommandFailed

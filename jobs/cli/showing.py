@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobs.cli import output
+from jobs.cli import output, publishing
 from jobs.cli.options import Database, Format, Model, Offline, Output, Past
-from jobs.cli.reading import Reader, is_up, reading
+from jobs.cli.reading import Reader, is_up, proving, reading
 
 if TYPE_CHECKING:
     from runtime.domain.state import FindingState, ModelState, VersionState
+    from runtime.witness.publication import Publication
 
 _OnlyOf = Annotated[str | None, typer.Argument(metavar="NAME", help="Only this model's.")]
 _Limit = Annotated[int, typer.Option("--limit", min=0, help="Only so many, the newest; 0 for all.")]
@@ -28,15 +30,27 @@ def status(
     with reading(offline=offline, database=database, as_of=as_of) as reader:
         # Where a cluster is up now is nothing of a past moment.
         document = {"cluster": _cluster() if as_of is None else None, **_status_document(reader)}
+    publication = None
+    if as_of is None:
+        with proving(offline=offline, database=database) as prover:
+            publication = prover.publication()
+        document["publication"] = publishing.document(publication, datetime.now(UTC))
     if output_ is Format.JSON:
         output.as_json(document)
-        return
-    cluster = document["cluster"] or ({"": "not up"} if as_of is None else {})
+    else:
+        _show_status(document, publication)
+    if publication is not None:
+        publishing.raise_alarms(publication)
+
+
+def _show_status(document: dict[str, Any], publication: Publication | None) -> None:
+    cluster = document["cluster"] or ({} if publication is None else {"": "not up"})
     output.fields(
         [
             *((f"cluster {name}", value) for name, value in cluster.items()),
             ("read from", document["read_from"]),
             *((f"ledger {name}", value) for name, value in document["ledger"].items()),
+            *(publishing.fields(publication, datetime.now(UTC)) if publication is not None else ()),
             *((name.replace("_", " "), value) for name, value in document["fleet"].items()),
         ]
     )

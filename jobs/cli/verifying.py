@@ -31,10 +31,15 @@ if TYPE_CHECKING:
 _File = Annotated[
     str, typer.Argument(metavar="FILE", help="A bundle, a passport or an evidence pack; - reads it from stdin.")
 ]
-_Key = Annotated[
-    str, typer.Option("--key", metavar="VKEY", help="The ledger's public key, got from somebody you trust.")
+Keyring = Annotated[
+    list[str],
+    typer.Option(
+        "--key",
+        metavar="VKEY",
+        help="The ledger's public key, got from somebody you trust; again for each earlier one.",
+    ),
 ]
-_Witnesses = Annotated[
+Witnesses = Annotated[
     list[str] | None,
     typer.Option("--witness-key", metavar="VKEY", help="A witness that must have cosigned; may be repeated."),
 ]
@@ -45,14 +50,11 @@ _Since = Annotated[
 
 
 def verify(
-    file: _File, key: _Key, witness_key: _Witnesses = None, since: _Since = None, output_: Output = Format.TABLE
+    file: _File, key: Keyring, witness_key: Witnesses = None, since: _Since = None, output_: Output = Format.TABLE
 ) -> None:
     """Check an exported bundle, a decision's passport or an evidence pack, offline, with public keys alone."""
-    from runtime.ledger.note import Verifier
-    from runtime.proof.checkpoints import Keys
-
-    keys = Keys(Verifier.parse(key), tuple(Verifier.parse(each) for each in witness_key or ()))
-    older = None if since is None else _read(since)
+    keys = keys_of(key, witness_key)
+    older = None if since is None else read_file(since)
     with _opened(file) as stream, output.working("verifying"):
         pack = _as_pack(stream)
         checked = _verified(stream, keys, older) if pack is None else _verified_pack(pack, keys, older)
@@ -63,6 +65,18 @@ def verify(
         output.fields((name.replace("_", " "), _shown(value)) for name, value in document.items() if value)
     for name in checked.unchecked:
         output.note(f"{name} signed the checkpoint too: not checked, since no --witness-key was given for it")
+
+
+def keys_of(own: list[str], witnesses: list[str] | None) -> Keys:
+    """The keys that the options name. Raises ``KeyUnusable``, and ``typer.BadParameter`` on keys of several logs."""
+    from runtime.ledger.note import Verifier
+    from runtime.proof.checkpoints import Keys
+
+    log, *earlier = (Verifier.parse(each) for each in own)
+    for each in earlier:
+        if each.name != log.name:
+            raise typer.BadParameter(f"{each.name} is another ledger than {log.name}", param_hint="--key")
+    return Keys(log, tuple(Verifier.parse(each) for each in witnesses or ()), tuple(earlier))
 
 
 def _as_pack(stream: BinaryIO) -> BinaryIO | None:
@@ -159,7 +173,7 @@ def _opened(file: str) -> Iterator[BinaryIO]:
         yield stream
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:

@@ -14,15 +14,21 @@ from runtime.proof.errors import CheckpointRefused
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Whom a verifier trusts: the log's own key, and the witnesses that must have cosigned."""
+    """Whom a verifier trusts: the log's own key with its earlier ones, and the witnesses that must have cosigned."""
 
     log: Verifier
     witnesses: tuple[Verifier, ...] = ()
+    earlier: tuple[Verifier, ...] = ()
+
+    @property
+    def logs(self) -> tuple[Verifier, ...]:
+        """Keys of the log, one of which must have signed. They are of one log: checkpoints bear its name."""
+        return (self.log, *self.earlier)
 
     def open(self, field: str, note: bytes) -> tuple[Checkpoint, Note]:
         """The checkpoint that the log signed. Raises ``CheckpointRefused`` naming ``field``."""
         try:
-            return open_checkpoint(note, [self.log], self.witnesses)
+            return open_checkpoint(note, self.logs, self.witnesses, origin=self.log.name)
         except (NoteMalformed, NoteUntrusted) as error:
             raise CheckpointRefused(field, str(error)) from error
 

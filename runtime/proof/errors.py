@@ -5,6 +5,7 @@ IntegrityError
 └── ProofInvalid            422   root of this room's errors
     ├── FileUnreadable            no bundle, passport or pack of a version this release reads, or only a part of one
     ├── CheckpointRefused         a signed checkpoint is missing, untrusted, or of another history
+    ├── ProofFieldInvalid         a proof file contradicts its checkpoint or itself: names the field
     ├── PassportInvalid           a passport contradicts its signatures or itself: names the field
     └── PackInvalid               a file of an evidence pack is not what its bundle gives: names file and field
 """
@@ -42,6 +43,17 @@ class CheckpointRefused(ProofInvalid):
 
     def __str__(self) -> str:
         return f"{self.field}: {self.reason}"
+
+
+class ProofFieldInvalid(ProofInvalid):
+    """The first field of a proof file that does not hold."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(field, reason)
+        self.field, self.reason = field, reason
+
+    def __str__(self) -> str:
+        return f"proof field {self.field}: {self.reason}"
 
 
 class PassportInvalid(ProofInvalid):

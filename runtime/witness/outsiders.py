@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
-from runtime.domain.base import Document
 from runtime.domain.errors import SettingsError
 from runtime.ledger.cosigned import keep_cosigned
 from runtime.ledger.database import Database
@@ -15,16 +14,8 @@ from runtime.ledger.note import Verifier
 from runtime.ledger.proofs import Proofs
 from runtime.witness.anchor import Anchor
 from runtime.witness.handing import ANCHOR_INTERVAL, WITNESS_INTERVAL, Handing
+from runtime.witness.publication import Outsider
 from runtime.witness.submit import WitnessClient
-
-
-class Outsider(Document):
-    """How far an outsider has come: what is below ``handed`` can no longer be rewritten unnoticed."""
-
-    name: str
-    handed: int
-    failure: str
-    contradiction: str
 
 
 def start_handing(witnesses: str, anchor: str, keep: timedelta, database: Database, proofs: Proofs) -> list[Handing]:

@@ -28,7 +28,7 @@ COMMANDS = {
     *("hold", "release", "retention", "erase"),
     *("token", "role"),
 }
-OF_LEDGER = {"verify", "show", "checkpoint", "prove", "export", "key", "outsiders"}
+OF_LEDGER = {"verify", "show", "checkpoint", "prove", "consistency", "check", "export", "key", "outsiders"}
 WRITING = {"passport", "evidence", "export", "witness"}  # their answer is a file, or they serve
 
 

@@ -17,7 +17,8 @@ from runtime.ledger.note import Signer
 from runtime.ledger.proofs import Proofs
 from runtime.ledger.publisher import Publisher
 from runtime.ledger.signing import SigningKey
-from runtime.witness.outsiders import Outsider, parse_witnesses, reported, start_handing
+from runtime.witness.outsiders import parse_witnesses, reported, start_handing
+from runtime.witness.publication import Outsider
 from tests.waiting import wait_until
 
 VKEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
