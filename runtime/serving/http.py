@@ -12,14 +12,13 @@ Request headers: ``authorization`` (or, where nobody is authenticated, ``fleetwa
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
 
 from runtime.serving.authentication.authorise import UNAUTHENTICATED
-from runtime.serving.authentication.errors import TooSlow
 from runtime.serving.body import Headers, Message, Receive
+from runtime.serving.deadlines import Deadlines
 from runtime.serving.endpoints import ENDPOINTS
 from runtime.serving.handlers import Authorise, Call, Handlers, Keep, Service
 from runtime.serving.replies import Reply, failure
@@ -39,7 +38,7 @@ class Application:
         self, service: Service, on_shutdown: Callable[[], Awaitable[None]], authorise: Authorise = UNAUTHENTICATED
     ) -> None:
         self._handlers = Handlers(service)
-        self._within_seconds = service.within_seconds
+        self._deadlines = Deadlines(service.within_seconds)
         self._router = Router(ENDPOINTS)
         self._on_shutdown = on_shutdown
         self._authorise = authorise
@@ -78,14 +77,11 @@ class Application:
         started = time.perf_counter()
         method, path = scope["method"], scope["path"]
         try:
-            async with asyncio.timeout(self._within_seconds):
-                found = self._router.find(method, path)
-                headers: Headers = dict(scope["headers"])
-                who = await self._authorise(headers, found.endpoint.action, found.values.get("model"))
-                call = Call(found, method, path, headers, receive, started, who, _trace_id(headers))
-                return await self._handlers.handle(call)
-        except TimeoutError:
-            return failure(TooSlow(self._within_seconds), f"{method} {path}")
+            found = self._router.find(method, path)
+            headers: Headers = dict(scope["headers"])
+            who = await self._authorise(headers, found.endpoint.action, found.values.get("model"))
+            call = Call(found, method, path, headers, receive, started, who, _trace_id(headers))
+            return await self._deadlines.keep(self._handlers.handle(call))
         except Exception as error:  # noqa: BLE001 - the protocol wants an error document, whatever went wrong
             return failure(error, f"{method} {path}")
 

@@ -36,7 +36,7 @@ from runtime.ledger.signing import SigningKey, sign_grant
 from runtime.ledger.verify import verify_log
 from runtime.local_cluster import LocalCluster
 from runtime.serving.authentication.pepper import NewKey, Pepper
-from tests.cluster.fleet import Fleet, ask, fleet_up, slip_in, tamper, train
+from tests.cluster.fleet import Fleet, ask, environment, fleet_up, slip_in, tamper, train
 from tests.cluster.routes import MODELS
 from tests.waiting import wait_until
 
@@ -51,6 +51,13 @@ def fleet(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> It
         train(fleet)
         assert ask(fleet, MODELS[0]).status_code == 200
         yield fleet
+
+
+@pytest.fixture(autouse=True)
+def acting(fleet: Fleet) -> Iterator[None]:
+    """A test acts with the fleet's settings, as who brought it up."""
+    with environment(fleet.settings.as_environment()):
+        yield
 
 
 def recorded(fleet: Fleet, kind: type[E]) -> list[E]:
@@ -94,8 +101,7 @@ def replica_urls(fleet: Fleet) -> list[str]:
     """The replicas' own ports, behind HAProxy's back."""
     from ray.util.state import list_actors
 
-    environment = fleet.cluster.env
-    first, last = (int(environment[f"RAY_SERVE_DIRECTINGRESS_{end}_HTTP_PORT"]) for end in ("MIN", "MAX"))
+    first, last = (int(fleet.cluster.env[f"RAY_SERVE_DIRECT_INGRESS_{end}_HTTP_PORT"]) for end in ("MIN", "MAX"))
     pids = [
         int(actor.pid)
         for actor in list_actors(filters=[("state", "=", "ALIVE")], limit=1000)
@@ -107,6 +113,7 @@ def replica_urls(fleet: Fleet) -> list[str]:
         for each in psutil.Process(pid).net_connections()
         if each.status == psutil.CONN_LISTEN and first <= each.laddr.port < last
     }
+    assert len(ports) == fleet.settings.replicas
     return [f"http://127.0.0.1:{port}" for port in sorted(ports)]
 
 
@@ -115,7 +122,6 @@ def replica_urls(fleet: Fleet) -> list[str]:
 
 def test_a_call_to_a_replicas_own_port_meets_the_same_gate(fleet: Fleet) -> None:
     urls = replica_urls(fleet)
-    assert len(urls) == fleet.settings.replicas
     for url in (*urls, fleet.url):
         response = infer(url)
         assert response.status_code == 401, url
@@ -341,7 +347,7 @@ def test_an_edited_row_changes_nothing_that_is_served_and_is_found_by_its_number
     edited = next(entry.seq for entry in fleet.entries() if isinstance(entry.event, TokenRevoked))
     with closing(sqlite3.connect(copy)) as database:
         column = next(row[1] for row in database.execute("PRAGMA table_info(entries)") if row[1] in {"body", "leaf"})
-        changed = f"UPDATE entries SET {column} = replace({column}, 'left', 'kept') WHERE seq = ?"  # noqa: S608
+        changed = f"UPDATE entries SET {column} = CAST(replace({column}, 'left', 'kept') AS BLOB) WHERE seq = ?"  # noqa: S608
         assert database.execute(changed, (edited,)).rowcount == 1
         database.commit()
     with pytest.raises(LedgerCorrupt) as caught:
