@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -40,7 +41,7 @@ def ledger(cluster: LocalCluster, home: Path) -> Iterator[httpx.Client]:
         {"FLEETWARD_HOME": str(home), "FLEETWARD_PRINCIPAL": "user:test", "FLEETWARD_AUTHENTICATION": "none"}
     )
     with environment({**cluster.environment(), **settings.as_environment()}):
-        governor = _keep(Governor, GOVERNOR, settings)
+        governor: Any = _keep(Governor, GOVERNOR, settings)
         try:
             ray.get(governor.checkpoint.remote())
             begin_api(settings)
@@ -124,3 +125,34 @@ def test_a_governor_that_lost_its_ledger_comes_back_and_writes_on(ledger: httpx.
     after = ask(governor().summary.remote)
     assert after.pid != before.pid
     assert after.size == before.size + 1, "the entry of its start"
+
+
+def test_a_governor_with_a_new_key_starts_only_where_the_earlier_one_is_named(
+    cluster: LocalCluster, tmp_path: Path
+) -> None:
+    from actors.deploy import _keep
+    from actors.governor import Governor
+    from actors.quiescence import NotStarted, ask
+    from runtime.settings import Settings
+
+    def governor(name: str, **more: str) -> Any:
+        environment = {"FLEETWARD_HOME": str(tmp_path), "FLEETWARD_PRINCIPAL": "user:test", **more}
+        return _keep(Governor, name, Settings.from_environment(environment))
+
+    first = governor("first-key")
+    old = ask(first.vkey.remote)
+    ask(first.checkpoint.remote)
+    ray.kill(first)
+    key = str(tmp_path / "keys" / "new.pem")
+    with pytest.raises(NotStarted, match=rf"FLEETWARD_TRUSTED_KEYS='' cannot be used; .*{old.split('+')[1]}"):
+        ask(governor("unnamed-key", FLEETWARD_KEY=key).summary.remote)
+    third = governor("named-key", FLEETWARD_KEY=key, FLEETWARD_TRUSTED_KEYS=old)
+    try:
+        published = ask(third.checkpoint.remote)
+        new = ask(third.vkey.remote)
+        assert published is not None
+        assert new != old
+        checkpoint, _ = open_checkpoint(published.note.encode(), [Verifier.parse(new)])
+        assert checkpoint.size == published.size
+    finally:
+        ray.kill(third)
