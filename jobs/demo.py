@@ -19,7 +19,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -128,6 +128,7 @@ def _call(spec: Spec, cluster: LocalCluster, settings: Settings, *, keep: bool) 
 
     from actors.connect import governor
     from actors.quiescence import ask
+    from jobs.admitting import admit_client, models_pattern
     from runtime.pipeline.asking import infer_request
     from runtime.pipeline.prepare import load_source
     from runtime.pipeline.replay import models_of
@@ -142,8 +143,10 @@ def _call(spec: Spec, cluster: LocalCluster, settings: Settings, *, keep: bool) 
     body.write_bytes(request.body)
     url = f"{cluster.serve_url}{request.path}"
     print(f"\nCall a model{'' if keep else ' (with KEEP=1 the fleet stays up for it)'}:")
-    print(f"  curl {shlex.quote(url)} -d @{shlex.quote(_short(body))}")
-    answer = httpx.post(url, content=request.body, trust_env=False)
+    key = admit_client(settings, "client", (models_pattern(spec),), spec.serving.pool, timedelta(days=30))
+    print(f"  curl -H @{shlex.quote(_short(key))} {shlex.quote(url)} -d @{shlex.quote(_short(body))}")
+    name, _, value = key.read_text().strip().partition(": ")
+    answer = httpx.post(url, content=request.body, headers={name: value}, trust_env=False)
     print(f"  {answer.status_code} {answer.text}")
     if keep:
         print(f"Dashboard: {cluster.dashboard}   Stop it: make down")
