@@ -271,8 +271,8 @@ def _named_subject(value: bytes) -> str:
 
 def _prediction(answer: Answer, reader: Reader) -> Prediction:
     decision = answer.decision
-    datatype = reader.table.outputs[answer.output].kind.datatype
-    outputs = (Output(answer.output, datatype, decision.outputs),)
+    field = reader.table.outputs.get(answer.output)  # a challenger may name its output as the champion does not
+    outputs = (Output(answer.output, "FP64" if field is None else field.kind.datatype, decision.outputs),)
     return Prediction(decision.model, decision.version, decision.decision_id, decision.variant.value, outputs)
 
 

@@ -72,8 +72,7 @@ class Output(NamedTuple):
     values: Sequence[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(NamedTuple):
     """What an answer says, and where it came from."""
 
     model: str
