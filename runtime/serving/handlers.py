@@ -22,7 +22,7 @@ from runtime.serving.pool import Answer, Caller, Live, Loaded, Pool
 from runtime.serving.protocols import arrow, kserve, metadata, mlflow, oip, openapi, outcomes
 from runtime.serving.protocols.document import decision_id
 from runtime.serving.protocols.oip import Reader
-from runtime.serving.protocols.request import Asked, InferRequest, Output, Prediction
+from runtime.serving.protocols.request import Asked, InferRequest, Prediction
 from runtime.serving.replies import Reply
 from runtime.serving.router import Action, Found
 from runtime.serving.subjects import Subjects
@@ -271,8 +271,7 @@ def _named_subject(value: bytes) -> str:
 
 def _prediction(answer: Answer, reader: Reader) -> Prediction:
     decision = answer.decision
-    field = reader.table.outputs.get(answer.output)  # a challenger may name its output as the champion does not
-    outputs = (Output(answer.output, "FP64" if field is None else field.kind.datatype, decision.outputs),)
+    outputs = reader.table.answered(answer.output, decision.outputs)
     return Prediction(decision.model, decision.version, decision.decision_id, decision.variant.value, outputs)
 
 

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from runtime.domain.errors import RequestError, SchemaMismatch
 from runtime.domain.schema import Field, FieldKind, Schema
+from runtime.flavors.outputs import outputs
 from runtime.serving.protocols.document import brief, kind, listed
-from runtime.serving.protocols.request import Fitted
+from runtime.serving.protocols.request import Fitted, Output
 
 Values = Sequence[Any] | NDArray[Any]
 
@@ -31,6 +32,7 @@ class Table:
     """Fits values to one schema; built once a version, so that a request pays only for itself."""
 
     def __init__(self, schema: Schema) -> None:
+        self.schema = schema
         self.fields = schema.inputs
         self.by_name = {field.name: field for field in schema.inputs}
         self.outputs = {field.name: field for field in schema.outputs}
@@ -40,6 +42,19 @@ class Table:
     def width(self) -> int:
         """How many columns a row has."""
         return len(self.fields)
+
+    def answered(self, name: str, values: list[float]) -> tuple[Output, ...]:
+        """Every output of the schema, from the one that was predicted.
+
+        A challenger of another schema may have predicted one of another ``name``; it is the only output then.
+        """
+        first = self.schema.outputs[0]
+        if len(self.schema.outputs) == 1 or name != first.name:
+            return (Output(name, FieldKind.NUMBER.datatype, values),)
+        found = outputs(self.schema, np.array(values))
+        return tuple(
+            [Output(each, self.outputs[each].kind.datatype, column.tolist()) for each, column in found.items()]
+        )
 
     def named(self, given: Mapping[str, Values]) -> Fitted:
         """Columns by name, untyped: whatever fits its feature. Raises ``SchemaMismatch``."""

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from runtime.domain.errors import RequestError, SchemaMismatch
-from runtime.domain.schema import Field, FieldKind, Schema
+from runtime.domain.schema import Field, FieldKind, Schema, Task, outputs_of
 from runtime.serving.protocols import kserve, mlflow
 from runtime.serving.protocols.columns import Table
 from runtime.serving.protocols.request import Asked, Output, Prediction
@@ -143,3 +143,10 @@ def test_several_outputs_are_objects_and_one_is_its_values() -> None:
     both = kserve.predictions(Prediction("m", 1, "id", "champion", outputs))
     assert one.body == b'{"predictions":[1.0,2.0]}'
     assert orjson.loads(both.body)["predictions"] == [{"y": 1.0, "label": "low"}, {"y": 2.0, "label": "high"}]
+
+
+def test_a_classification_answers_with_its_probability_and_its_label() -> None:
+    table = Table(Schema(inputs=MIXED.inputs, outputs=outputs_of(Task.CLASSIFICATION)))
+    answered = table.answered("probability", [0.2, 0.5])
+    assert answered == (Output("probability", "FP64", [0.2, 0.5]), Output("label", "FP64", [0.0, 1.0]))
+    assert table.answered("minutes", [7.0]) == (Output("minutes", "FP64", [7.0]),)
