@@ -30,7 +30,8 @@ COMMANDS = {
 }
 OF_LEDGER = {"verify", "show", "checkpoint", "prove", "consistency", "check", "export", "key", "outsiders"}
 GROUPS = {"ledger", "retention", "token", "role"}
-WRITING = {"passport", "evidence", "export", "witness", "create", "revoke", "give", "take"}  # their answer is a file, or they serve
+WRITING = {"passport", "evidence", "export", "witness", "create", "revoke", "give", "take"}
+"""Their answer is a file, or an entry, or they serve."""
 
 
 def command(name: str) -> Any:
