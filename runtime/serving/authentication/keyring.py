@@ -1,6 +1,6 @@
 """API keys as a replica knows them, and the answer to "whose is this", remembered.
 
-    text ─> SHA-256 ─> remembered? ─> identity                     two microseconds less than an HMAC and its compare
+    text ─> SHA-256 ─> remembered? ─> identity                     without an HMAC
                             │ no
                             └─> id ─> key ─> HMAC under the pepper, compared in constant time ─> remembered
 
