@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -252,10 +252,10 @@ def _with_headers(request: InferRequest, headers: Headers) -> InferRequest:
     """The request with what its headers say of it; the body's own word goes first."""
     key = headers.get(b"idempotency-key")
     if key is not None and request.decision_id is None:
-        request = replace(request, decision_id=decision_id(key.decode("latin-1"), "header idempotency-key"))
+        request = request._replace(decision_id=decision_id(key.decode("latin-1"), "header idempotency-key"))
     subject = headers.get(b"fleetward-subject")
     if subject is not None and request.subject is None:
-        request = replace(request, subject=_named_subject(subject))
+        request = request._replace(subject=_named_subject(subject))
     return request
 
 
