@@ -10,9 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -25,6 +23,7 @@ from ray.actor import ActorHandle
 from ray.exceptions import GetTimeoutError, RayError
 from ray.serve import Application as ServeApplication
 
+from actors.front import start_front
 from actors.names import GOVERNOR, NAMESPACE, pool_app
 from runtime.domain.entry import Draft
 from runtime.domain.routes import Routes, Servable
@@ -33,10 +32,7 @@ from runtime.flavors import load
 from runtime.ledger.signing import check_grant, key_id_of
 from runtime.serving.authentication.authorise import GatedAuthority
 from runtime.serving.authentication.denials import Denials
-from runtime.serving.authentication.exposure import NO_TLS, require_authentication, tls_options
-from runtime.serving.authentication.gate import Gate, Open, Required
-from runtime.serving.authentication.jwks import KeySet
-from runtime.serving.authentication.oidc import Tokens
+from runtime.serving.authentication.gate import Gate, gate_of
 from runtime.serving.authentication.pepper import Pepper
 from runtime.serving.authentication.provider import Provider, load_provider
 from runtime.serving.capture import Capture, CaptureLimits
@@ -76,6 +72,7 @@ class ServerOptions:
     def open_keyring(self) -> Keyring:
         """Raises ``KeyringUnavailable``, also for a folder of this node's own."""
         return Keyring.open(Path(self.subjects), _now, expected=self.keyring) if self.subjects else no_keyring()
+
     authentication: Mode = "required"
     pepper: str = ""
     """The file with which API keys are checked, on each machine that runs a replica."""
@@ -87,11 +84,7 @@ class ServerOptions:
 
     def gate(self) -> Gate:
         """What every request meets first. Raises ``KeyUnusable`` when there is no pepper to check keys with."""
-        if self.authentication == "none":
-            return Open()
-        provider = self.provider
-        tokens = None if provider is None else Tokens(provider, KeySet(provider.jwks, time.monotonic))
-        return Required(Pepper.load(Path(self.pepper)), tokens)
+        return gate_of(self.authentication, self.pepper, self.provider)
 
 
 class RemoteGovernor:
@@ -224,18 +217,9 @@ def model_server_app(options: ServerOptions, replicas: int) -> ServeApplication:
     return application
 
 
-def start_serve(host: str, port: int, tls: Mapping[str, str] = NO_TLS) -> None:
-    """Serve's own processes on this cluster, if they are not there yet; replicas listen on the same host."""
-    serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port, **tls})
-
-
 def deploy_pool(settings: Settings, *, pool: str, public_keys: Sequence[str]) -> str:
     """The pool's replicas, ready when this returns; where they are reached. Safe to repeat."""
-    host = os.environ.get("FLEETWARD_SERVE_HOST", "127.0.0.1")
-    port = int(os.environ.get("FLEETWARD_SERVE_PORT", "8000"))
-    require_authentication(settings, host)
-    tls = tls_options(settings)
-    start_serve(host, port, tls)
+    url = start_front(settings)
     options = ServerOptions(
         pool=pool,
         public_keys=tuple(public_keys),
@@ -249,4 +233,4 @@ def deploy_pool(settings: Settings, *, pool: str, public_keys: Sequence[str]) ->
         provider=load_provider(Path(settings.oidc)) if settings.oidc else None,
     )
     serve.run(model_server_app(options, settings.replicas), name=pool_app(pool), route_prefix="/")
-    return f"{'https' if tls else 'http'}://{host}:{port}"
+    return url

@@ -67,6 +67,11 @@ class TileName:
         return self.width == TILE_WIDTH
 
     @property
+    def shows_entries(self) -> bool:
+        """Whether it is of entries, not of hashes."""
+        return self.level is None
+
+    @property
     def leaves(self) -> int:
         """How many entries a ledger has at least that holds this tile."""
         return self.position * TILE_WIDTH + self.width << TILE_HEIGHT * (self.level or 0)

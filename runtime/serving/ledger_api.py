@@ -8,7 +8,8 @@
 
 It reads and never writes, and asks no governor: what is committed is answered while the governor is away, and a
 follower that reads all of it slows nobody's writing. The newest checkpoint is the one that was published last.
-Every error is a problem document with an ``error`` beside.
+Every error is a problem document with an ``error`` beside. Where callers are authenticated, what shows an entry's
+content is for auditors (``ledger_readers``).
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from runtime.ledger.following import Following, TileName
 from runtime.ledger.log import LOCK_TIMEOUT
 from runtime.ledger.merkle import leaf_hash
 from runtime.ledger.proofs import Proofs
+from runtime.serving.authentication.gate import Gate
+from runtime.serving.ledger_readers import Readers
 from runtime.serving.protocols.problem import MEDIA_TYPE, problem, problem_of
 
 PREFIX = "/v1/ledger"
@@ -64,18 +67,21 @@ class Ledger:
                 self._database = None
 
 
-def application(ledger: Ledger) -> Starlette:
+def application(ledger: Ledger, gate: Gate) -> Starlette:
     """The routes, to be mounted at ``/api``."""
+    readers = Readers(gate, ledger.opened)
 
     async def checkpoint(_request: Request) -> Response:
         note = await run_in_threadpool(_checkpoint, ledger)
         return Response(note, media_type="text/plain; charset=utf-8", headers={"cache-control": _FRESH})
 
     async def entry(request: Request) -> Response:
+        await readers.admit(dict(request.scope["headers"]))
         seq = _number("path", "seq", request.path_params["seq"])
         return _json(await run_in_threadpool(_entry, ledger, seq))
 
     async def inclusion(request: Request) -> Response:
+        await readers.admit(dict(request.scope["headers"]))
         asked = _asked(request, required={"seq"}, optional={"size"})
         return _json(await run_in_threadpool(_inclusion, ledger, asked["seq"], asked.get("size")))
 
@@ -86,6 +92,8 @@ def application(ledger: Ledger) -> Starlette:
 
     async def tile(request: Request) -> Response:
         name = TileName.parse(f"tile/{request.path_params['tile']}")
+        if name.shows_entries:
+            await readers.admit(dict(request.scope["headers"]))
         content = await run_in_threadpool(lambda: Following(ledger.opened()).tile(name))
         kept = {"cache-control": _FOR_EVER if name.is_full else _FRESH}
         return Response(content, media_type="application/octet-stream", headers=kept)
@@ -149,7 +157,8 @@ def _json(document: object) -> Response:
 async def _refused(_request: Request, error: Exception) -> Response:
     if not isinstance(error, FleetwardError):
         raise error
-    return Response(problem_of(error), error.status, media_type=MEDIA_TYPE)
+    headers = {name.decode(): value.decode() for name, value in getattr(error, "headers", ())}
+    return Response(problem_of(error), error.status, headers, MEDIA_TYPE)
 
 
 async def _unanswered(request: Request, error: Exception) -> Response:

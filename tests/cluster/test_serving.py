@@ -27,7 +27,9 @@ from runtime.flavors.encoding import Encoding
 from runtime.flavors.sklearn import SklearnPredictor, dump
 from runtime.ledger.signing import SigningKey, sign_grant
 from runtime.local_cluster import LocalCluster
+from runtime.settings import Settings
 from runtime.storage.objects import ObjectStore
+from tests.cluster.fleet import environment
 
 SCHEMA = Schema(
     inputs=(Field(name="a", kind=FieldKind.NUMBER), Field(name="b", kind=FieldKind.NUMBER)),
@@ -156,7 +158,8 @@ def served(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> I
     import ray
     from ray import serve
 
-    from actors.model_server import ServerOptions, model_server_app, start_serve
+    from actors.front import start_front
+    from actors.model_server import ServerOptions, model_server_app
     from actors.names import NAMESPACE
 
     folder: Path = tmp_path_factory.mktemp("serving")
@@ -173,8 +176,8 @@ def served(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> I
         seal_seconds=60,
         authentication="none",
     )
-    host, _, port = cluster.serve_url.removeprefix("http://").partition(":")
-    start_serve(host, int(port))
+    with environment(cluster.environment()):
+        start_front(Settings.from_environment({"FLEETWARD_HOME": str(folder), "FLEETWARD_AUTHENTICATION": "none"}))
     serve.run(model_server_app(options, replicas=2), name="pool-test", route_prefix="/")
     yield bench
     serve.delete("pool-test")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -12,6 +12,7 @@ import pytest
 
 from runtime.domain.entry import Draft
 from runtime.domain.events import ModelSuspended
+from runtime.domain.tokens import Role, RoleGiven, RoleTaken, TokenCreated, TokenRevoked
 from runtime.ledger.checkpoint import open_checkpoint
 from runtime.ledger.log import Log
 from runtime.ledger.merkle import Frontier, complete_root, leaf_hash, verify_consistency, verify_inclusion
@@ -19,10 +20,15 @@ from runtime.ledger.note import Signer
 from runtime.ledger.publisher import Publisher
 from runtime.ledger.signing import SigningKey
 from runtime.ledger.tiles import tile_path
+from runtime.serving.authentication.errors import NotAllowed, Unauthenticated
+from runtime.serving.authentication.gate import Gate, Open, Required
+from runtime.serving.authentication.pepper import NewKey, Pepper
 from runtime.serving.ledger_api import Ledger, application
+from runtime.serving.ledger_readers import Readers
 
 ENTRIES = 600
 OLD = 300
+OPEN = Open()
 Get = Callable[..., httpx.Response]
 
 
@@ -59,11 +65,12 @@ def get(log: Log, database_url: str) -> Iterator[Get]:
     ledger.close()
 
 
-def asking(ledger: Ledger) -> Get:
-    transport = httpx.ASGITransport(application(ledger), raise_app_exceptions=False, root_path="/api")
+def asking(ledger: Ledger, gate: Gate = OPEN, headers: dict[str, str] | None = None) -> Get:
+    transport = httpx.ASGITransport(application(ledger, gate), raise_app_exceptions=False, root_path="/api")
 
     async def asked(path: str, method: str, params: dict[str, int | str] | None) -> httpx.Response:
-        async with httpx.AsyncClient(transport=transport, base_url="http://fleet/api/v1/ledger/") as client:
+        base_url = "http://fleet/api/v1/ledger/"
+        async with httpx.AsyncClient(transport=transport, base_url=base_url, headers=headers) as client:
             return await client.request(method, path, params=params)
 
     def get(path: str, method: str = "GET", **params: int | str) -> httpx.Response:
@@ -191,7 +198,8 @@ def test_what_is_not_there_or_not_understood_is_said(path: str, status: int, tol
 
 def test_nothing_can_be_changed(grown: None, get: Get) -> None:
     answer = get("checkpoint", method="POST")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+    assert answer.status_code == 405
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
     assert error_of(answer) == "nothing is at POST /api/v1/ledger/checkpoint"
 
 
@@ -221,3 +229,58 @@ def test_a_ledger_that_is_not_there_yet_is_found_once_it_is(tmp_path: Path) -> N
         log.append([suspended(0)])
         assert get("entries/0").status_code == 200
     ledger.close()
+
+
+def test_contents_are_for_auditors_and_what_proves_growth_for_all(
+    grown: None, log: Log, database_url: str, tmp_path: Path
+) -> None:
+    pepper = Pepper.load_or_create(tmp_path / "pepper")
+    auditor, client = recorded_key(log, pepper, Role.AUDITOR), recorded_key(log, pepper, Role.CLIENT)
+    ledger = Ledger(database_url)
+    required = Required(pepper, clock=lambda: now().timestamp())
+    nobody, asking_client, asking_auditor = (
+        asking(ledger, required, headers)
+        for headers in ({}, {"authorization": f"Bearer {client.text}"}, {"authorization": f"Bearer {auditor.text}"})
+    )
+    for path in ("checkpoint", "proof/consistency?from=300&to=600", "tile/0/000"):
+        assert nobody(path).status_code == 200, path
+    for path in ("entries/0", "proof/inclusion?seq=0", "tile/entries/000"):
+        refused = nobody(path)
+        assert (refused.status_code, refused.headers["www-authenticate"]) == (401, 'Bearer realm="fleetward"'), path
+        assert "it needs the role auditor" in error_of(asking_client(path))
+        assert asking_auditor(path).status_code == 200, path
+    ledger.close()
+
+
+def test_a_reader_is_who_the_ledger_says_within_a_second(log: Log, database_url: str, tmp_path: Path) -> None:
+    pepper, ledger, passed = Pepper.load_or_create(tmp_path / "pepper"), Ledger(database_url), [0.0]
+    readers = Readers(Required(pepper, clock=lambda: now().timestamp()), ledger.opened, elapsed=lambda: passed[0])
+    key = recorded_key(log, pepper, Role.CLIENT)
+    headers = {b"authorization": f"Bearer {key.text}".encode()}
+
+    def admitted() -> str:
+        passed[0] += 1
+        try:
+            asyncio.run(readers.admit(headers))
+        except (NotAllowed, Unauthenticated) as error:
+            return error.reason
+        return "admitted"
+
+    assert admitted() == "it needs the role auditor"
+    log.append([Draft.fresh(RoleGiven(principal="user:eve", role=Role.AUDITOR, reason="audit"), "user:root")])
+    assert admitted() == "admitted"
+    log.append([Draft.fresh(RoleTaken(principal="user:eve", role=Role.AUDITOR, reason="over"), "user:root")])
+    assert admitted() == "it needs the role auditor"
+    log.append([Draft.fresh(TokenRevoked(token=key.token, reason="lost"), "user:root")])
+    assert admitted() == f"key {key.token} was revoked"
+    ledger.close()
+
+
+def recorded_key(log: Log, pepper: Pepper, role: Role) -> NewKey:
+    """A key of eve's that the ledger knows."""
+    made = pepper.new_key()
+    created = TokenCreated(
+        token=made.token, name="eve", roles=(role,), expires=now() + timedelta(days=1), secret=made.secret
+    )
+    log.append([Draft.fresh(created, "user:root")])
+    return made
