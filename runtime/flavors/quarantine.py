@@ -28,6 +28,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from runtime.domain.ids import digest_of
 from runtime.flavors import container
 from runtime.flavors.base import Storable
 from runtime.flavors.errors import ArtifactInvalid
@@ -60,7 +61,7 @@ class Quarantine:
     def load(self, artifact: bytes) -> Storable:
         """As ``flavors.load``; raises ``ArtifactInvalid`` too if its first load breaks a limit or ends its process."""
         manifest, _ = container.unpack(artifact)
-        digest = container.digest_of(artifact)
+        digest = digest_of(artifact)
         with self._lock:
             if manifest.flavor not in _PLAIN and digest not in self._passed:
                 self._try(artifact)

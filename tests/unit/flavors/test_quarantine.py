@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import NodeProto, TensorProto, helper
 
 from runtime.domain.errors import FleetwardError
 from runtime.flavors import ArtifactInvalid, Storable, dump
@@ -27,7 +27,7 @@ def quarantine() -> Iterator[Quarantine]:
     quarantine.close()
 
 
-def graph(*nodes: object, constants: tuple[object, ...] = ()) -> bytes:
+def graph(*nodes: NodeProto, constants: tuple[TensorProto, ...] = ()) -> bytes:
     """An artifact in ONNX of one matrix whose graph is these nodes, from ``columns`` to ``answer``."""
     given = helper.make_tensor_value_info("columns", TensorProto.FLOAT, ["rows", 2])
     answer = helper.make_tensor_value_info("answer", TensorProto.FLOAT, None)
@@ -39,7 +39,7 @@ def graph(*nodes: object, constants: tuple[object, ...] = ()) -> bytes:
     )
 
 
-def long(value: int) -> object:
+def long(value: int) -> TensorProto:
     return helper.make_tensor(f"n{value}", TensorProto.INT64, [1], [value])
 
 
