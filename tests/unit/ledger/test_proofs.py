@@ -102,7 +102,7 @@ def test_a_proof_can_be_for_any_size_the_ledger_had(either: Log, publisher: Publ
     ],
 )
 def test_what_the_ledger_never_held_has_no_proof(ask: Callable[[Proofs], object], either: Log) -> None:
-    with pytest.raises(NeverHeld, match="the ledger has 600 entries"):
+    with pytest.raises(NeverHeld, match="it has 600 entries"):
         ask(Proofs(either.database))
 
 
