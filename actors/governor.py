@@ -25,7 +25,7 @@ from runtime.domain.base import Document
 from runtime.domain.entry import Draft, Entry
 from runtime.domain.errors import Forbidden
 from runtime.domain.events import Event, GovernorStarted
-from runtime.domain.routes import Routes, routes_after
+from runtime.domain.routes import Routes, is_news, routes_after
 from runtime.domain.spec import Spec
 from runtime.domain.state import BatchState, ErasureState, FindingState, HoldState, ModelState, TokenState, Totals
 from runtime.domain.tokens import GOVERNOR_ITSELF, AuthenticationSet, Role, TokenCreated
@@ -221,10 +221,7 @@ class Governor:
 
     def _changed_after(self, pool: str, size: int) -> bool:
         with self._writer.lock:
-            state = self._writer.state
-            return bool(state.keys_since(size) or state.erased_since(size)) or any(
-                model.seq >= size and state.spec_of(model).serving.pool == pool for model in state.models.values()
-            )
+            return is_news(self._writer.state, pool, size)
 
     def _tell(self) -> None:
         """Wakes everybody who waits for a change."""

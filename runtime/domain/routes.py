@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pydantic import Field
 
 from runtime.domain.base import Document
@@ -9,7 +11,7 @@ from runtime.domain.events import Stage
 from runtime.domain.grant import SignedGrant
 from runtime.domain.ids import ModelName
 from runtime.domain.schema import Schema
-from runtime.domain.spec import Capture
+from runtime.domain.spec import Capture, Serving, Spec
 from runtime.domain.state import FleetState, ModelState, VersionState
 from runtime.domain.tokens import Key
 
@@ -36,6 +38,7 @@ class Route(Document):
     share: float = 0.0
     reason: str = ""
     capture: Capture = Capture()
+    serving: Serving = Serving()
 
 
 class Routes(Document):
@@ -56,30 +59,50 @@ class Routes(Document):
 
 def routes_after(state: FleetState, pool: str, size: int, flush: int) -> Routes:
     """The pool's routes that changed after ledger size ``size``, as of the state."""
-    changed = [
-        _route(model).model_copy(update={"capture": state.spec_of(model).capture})
-        for model in state.models.values()
-        if model.seq >= size and state.spec_of(model).serving.pool == pool
-    ]
     return Routes(
         size=state.size,
         flush=flush,
-        routes=tuple(changed),
+        routes=tuple(_route(model, state.spec_of(model)) for model in _changed(state, pool, size)),
         erased=tuple(state.erased_since(size)),
         keys=tuple(state.keys_since(size)),
     )
 
 
-def _route(model: ModelState) -> Route:
+def is_news(state: FleetState, pool: str, size: int) -> bool:
+    """Whether ``routes_after`` would have anything to tell."""
+    if state.size <= size:
+        return False
+    return any(_changed(state, pool, size)) or bool(state.keys_since(size) or state.erased_since(size))
+
+
+def _changed(state: FleetState, pool: str, size: int) -> Iterator[ModelState]:
+    """Models of the pool whose newest entry is number ``size`` or later: only as many as changed are looked at."""
+    for model in state.newest_first():
+        if model.seq < size:
+            return
+        if state.spec_of(model).serving.pool == pool:
+            yield model
+
+
+def _route(model: ModelState, spec: Spec) -> Route:
+    name, capture, serving = model.name, spec.capture, spec.serving
     champion = _servable(model.serving)
     reason = _why_not(model)
     if reason or champion is None:
-        return Route(model=model.name, reason=reason or "its champion holds no live grant")
+        reason = reason or "its champion holds no live grant"
+        return Route(model=name, reason=reason, capture=capture, serving=serving)
     if model.rollout is None or model.rollout.current.stage is Stage.FULL:
-        return Route(model=model.name, champion=champion)
+        return Route(model=name, champion=champion, capture=capture, serving=serving)
     step = model.rollout.current
-    challenger = _servable(model.version(model.rollout.version))
-    return Route(model=model.name, champion=champion, challenger=challenger, stage=step.stage, share=step.share)
+    return Route(
+        model=name,
+        champion=champion,
+        challenger=_servable(model.version(model.rollout.version)),
+        stage=step.stage,
+        share=step.share,
+        capture=capture,
+        serving=serving,
+    )
 
 
 def _why_not(model: ModelState) -> str:

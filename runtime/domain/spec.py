@@ -142,10 +142,20 @@ class Guardrail(Document):
 
 
 class Serving(Document):
-    """Where a model is served."""
+    """Where and how a model is served.
+
+    ``pinned``: it stays in memory however seldom it is asked. ``blocking``: its predictions take long or wait for
+    others, so they run in threads from the first on (a model that is measured to be slow does so anyway).
+    ``concurrency``: how many of its predictions may run in threads at a time, in one replica. ``timeout``: of a
+    prediction in a thread; one that takes longer is a 504.
+    """
 
     pool: str = "default"
     environment: str = "prod"
+    pinned: bool = False
+    blocking: bool = False
+    concurrency: int = Field(default=4, ge=1, le=64)
+    timeout: Period = timedelta(seconds=30)
 
 
 class Capture(Document):

@@ -6,7 +6,7 @@ only one that changes them.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -191,6 +191,21 @@ class FleetState:
     ticks_until: datetime = DAWN
     totals: Totals = Totals()
     governor_starts: int = 0
+    order: dict[str, None] = field(default_factory=dict, compare=False, repr=False)
+    """Models by their newest entry, oldest first: follows from ``models``, and is made again where it is not there."""
+
+    def newest_first(self) -> Iterator[ModelState]:
+        """Models by their newest entry, so that whoever looks for changes need not look at all."""
+        if len(self.order) != len(self.models):
+            self.order = dict.fromkeys(sorted(self.models, key=lambda name: self.models[name].seq))
+        return map(self.models.__getitem__, reversed(self.order))
+
+    def put(self, model: ModelState) -> None:
+        """The model as its newest entry makes it."""
+        self.newest_first()
+        self.models[model.name] = model
+        self.order.pop(model.name, None)
+        self.order[model.name] = None
 
     def model(self, name: str) -> ModelState:
         """Raises ``UnknownModel``."""

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
 import orjson
@@ -17,8 +18,11 @@ from runtime.domain.errors import NotServable, RequestError, UnknownVersion, Uns
 from runtime.domain.spec import Capture as Policy
 from runtime.serving.authentication.identity import Identity
 from runtime.serving.body import Headers, Receive, read_body
+from runtime.serving.cold import ColdLoads
 from runtime.serving.endpoints import ENDPOINTS
-from runtime.serving.pool import Answer, Caller, Live, Loaded, Pool
+from runtime.serving.lanes import Lanes
+from runtime.serving.live import Answer, Caller, Live, NotInMemory, Overloaded
+from runtime.serving.pool import Pool
 from runtime.serving.protocols import arrow, kserve, metadata, mlflow, oip, openapi, outcomes
 from runtime.serving.protocols.document import decision_id
 from runtime.serving.protocols.oip import Reader
@@ -31,6 +35,8 @@ _log = logging.getLogger(__name__)
 
 ROWS_ON_LOOP = 256
 """Up to so many rows are predicted on the event loop; more would hold up the other requests too long."""
+LOADS_A_REQUEST = 3
+"""So often a request waits for its version, which may be evicted again before its turn."""
 BODY_ON_LOOP = 1 << 20
 """Up to so many bytes are read there."""
 
@@ -110,6 +116,7 @@ class Handlers:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._pool, self._keep, self._subjects = service.pool, service.keep, service.subjects
+        self._lanes, self._cold = Lanes(), ColdLoads(service.pool.load_now)
         self._description = openapi.document(ENDPOINTS, service.software)
         self._by_name: dict[str, Callable[[Call], Awaitable[Reply]]] = {
             endpoint.name: getattr(self, endpoint.name) for endpoint in ENDPOINTS
@@ -118,6 +125,11 @@ class Handlers:
     def handle(self, call: Call) -> Awaitable[Reply]:
         """The reply. Raises what the pool, the protocols and the capture raise."""
         return self._by_name[call.found.endpoint.name](call)
+
+    def close(self) -> None:
+        """Begins no further load or prediction in a thread."""
+        self._lanes.close()
+        self._cold.close()
 
     # --- what is here ------------------------------------------------------------------------------
 
@@ -139,18 +151,18 @@ class Handlers:
 
     async def model_metadata(self, call: Call) -> Reply:
         live = self._pool.live(call.model)
-        held = _held(live)
+        held = live.offered
         if call.version is not None:
-            held = [loaded for loaded in held if str(loaded.version) == call.version]
+            held = [each for each in held if str(each.version) == call.version]
             if not held:
                 raise UnknownVersion(call.model, call.version)
         if not held:
             raise NotServable(call.model, live.reason)
-        return Reply(metadata.model_metadata(call.model, [loaded.version for loaded in held], held[0].schema))
+        return Reply(metadata.model_metadata(call.model, [each.version for each in held], held[0].schema))
 
     async def model_ready(self, call: Call) -> Reply:
         live = self._pool.live(call.model)
-        versions = [str(loaded.version) for loaded in _held(live)]
+        versions = [str(each.version) for each in live.offered]
         ready = live.champion is not None if call.version is None else call.version in versions
         return Reply(metadata.model_ready(call.model, ready=ready), 200 if ready else 503)
 
@@ -198,20 +210,26 @@ class Handlers:
         """The answer, and the decision kept before it goes out."""
         key = None if request.subject is None else await self._subjects.key(call.model, request.subject)
         caller = Caller(call.caller, call.trace_id, call.started, key)
-        if request.rows <= ROWS_ON_LOOP:
-            answer = self._pool.answer(call.model, call.version, request, caller)
-        else:
-            answer = await asyncio.to_thread(self._pool.answer, call.model, call.version, request, caller)
+        answer = await self._answered(call, request, caller)
         await _kept(self._keep.record, answer.decision, answer.capture)
         return answer
+
+    async def _answered(self, call: Call, request: InferRequest, caller: Caller) -> Answer:
+        """The pool's answer, after its version was loaded if it was not in memory."""
+        live, is_long = self._pool.live(call.model), request.rows > ROWS_ON_LOOP
+        answer = partial(self._pool.answer, call.model, call.version, request, caller)
+        for _ in range(LOADS_A_REQUEST):
+            try:
+                return await self._lanes.run(live, answer, is_long=is_long)
+            except NotInMemory as cold:
+                await self._cold.wait_for(cold.key)
+        raise Overloaded(call.model, "its version is evicted as soon as it is loaded")
 
     async def beside(self, answer: Answer) -> None:
         """The other half of a pair, after the answer is out: nothing that fails here is seen outside."""
         try:
-            if answer.decision.rows <= ROWS_ON_LOOP:
-                decision = answer.beside()
-            else:
-                decision = await asyncio.to_thread(answer.beside)
+            live, is_long = self._pool.live(answer.decision.model), answer.decision.rows > ROWS_ON_LOOP
+            decision = await self._lanes.run(live, answer.beside, is_long=is_long)
             if decision is not None:
                 await _kept(self._keep.record, decision, answer.capture)
         except Exception:  # noqa: BLE001 - the caller has the answer already
@@ -238,10 +256,6 @@ async def _kept(keep: Callable[[_Record, Policy], None], record: _Record, policy
         await asyncio.to_thread(keep, record, policy)
     else:
         keep(record, policy)
-
-
-def _held(live: Live) -> list[Loaded]:
-    return [loaded for loaded in (live.champion, live.challenger) if loaded is not None]
 
 
 def _index_entry(live: Live) -> tuple[str, int | None, str]:

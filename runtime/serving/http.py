@@ -54,6 +54,7 @@ class Application:
         while True:
             kind = (await receive())["type"]
             if kind == "lifespan.shutdown":
+                self._handlers.close()
                 await self._on_shutdown()
             await send({"type": f"{kind}.complete"})
             if kind == "lifespan.shutdown":

@@ -1,14 +1,19 @@
-"""The versions one replica holds, and which of them answers.
+"""The versions that one replica may answer with, and which of them does.
 
-    apply(routes)      in a thread: check the grant, fetch, load beside the old version, switch, drop
-    answer(...)        on the event loop: pick the variant, predict, say who predicts beside
+    apply(routes)      in a thread: check the grants, load what is news beside the old version, switch, drop
+    load_now(key)      in a thread: load a version that was asked for and is not in memory
+    answer(...)        pick the variant, predict, say who predicts beside; raises ``NotInMemory`` for a cold version
     Answer.beside()    after the answer is out: the other side of a shadow or canary pair
+
+Memory is bounded in bytes (``memory``). A route that changes a served version, or begins a rollout, is loaded before it
+is followed, so that a version which cannot be loaded replaces nothing. A model that is new here is loaded at once while
+there is room, and else at its first request.
 
 A version that may not be loaded is refused and reported; the model's old route stays as it is. What failed for a
 passing reason (the store is away) is kept and tried again by ``retry``. A route changes by one assignment, so a
 request sees either the old or the new one, whole.
 
-Grants are checked when a version is loaded and, for their time, at each answer: a replica that nobody reaches stops
+Grants are checked when a route is followed and, for their time, at each answer: a replica that nobody reaches stops
 serving a version when its grant ends.
 """
 
@@ -18,8 +23,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+from weakref import WeakValueDictionary
 
 from runtime.domain.decision import Decision, Variant
 from runtime.domain.errors import (
@@ -33,13 +39,14 @@ from runtime.domain.errors import (
 from runtime.domain.events import LoadRefused, Stage
 from runtime.domain.ids import new_id
 from runtime.domain.routes import Route, Routes, Servable
-from runtime.domain.schema import Schema
-from runtime.domain.spec import Capture as Policy
 from runtime.flavors import Predictor
+from runtime.serving.live import Answer, Caller, Key, Live, Offered
+from runtime.serving.memory import Memory
+from runtime.serving.predicting import NAMED, predict
 from runtime.serving.protocols.oip import Reader
 from runtime.serving.protocols.request import InferRequest
+from runtime.serving.sizes import measured
 from runtime.serving.split import is_canary
-from runtime.storage.subject_key import SubjectKey
 
 _log = logging.getLogger(__name__)
 
@@ -49,68 +56,12 @@ Fetch = Callable[[str], bytes]
 """An artifact by its digest. Raises ``DigestMismatch`` when its bytes changed."""
 Load = Callable[[bytes], Predictor]
 
-NAMED = "version_named"
-"""The caller named the version: not a draw of the split, and no pair."""
-NOT_FINITE = "not_finite"
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A version in memory, with what is needed to answer and to record."""
-
-    version: int
-    artifact: str
-    grant_id: str
-    valid_until: float
-    schema: Schema
-    reader: Reader
-    predictor: Predictor
-    size_bytes: int
-
-    @property
-    def output(self) -> str:
-        """The output that predictions are of: the schema's first."""
-        return self.schema.outputs[0].name
-
-
-@dataclass(frozen=True, slots=True)
-class Live:
-    """A model's route as this replica serves it."""
-
-    model: str
-    champion: Loaded | None
-    challenger: Loaded | None
-    stage: Stage | None
-    share: float
-    reason: str
-    capture: Policy
-    """How surely its decisions are kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks, and how the request is traced."""
-
-    name: str
-    trace_id: str
-    started: float
-    """``time.perf_counter()`` when the request arrived."""
-    subject: SubjectKey | None = None
-    """The key of whom the request is about; its decisions are recorded under it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What goes out, the decision that records it, and the prediction that is made beside it afterwards."""
-
-    decision: Decision
-    output: str
-    capture: Policy
-    beside: Callable[[], Decision | None]
+LIMIT_BYTES = 2 << 30
+"""Of loaded versions, where nothing else is said."""
 
 
 class Pool:
-    """Loaded versions by model. ``apply`` and ``retry`` belong to one thread at a time, the rest to any."""
+    """Versions by model. ``apply`` and ``retry`` belong to one thread at a time, the rest to any."""
 
     def __init__(
         self,
@@ -121,14 +72,17 @@ class Pool:
         load: Load,
         on_refused: Callable[[LoadRefused], None],
         clock: Callable[[], datetime],
+        limit_bytes: int = LIMIT_BYTES,
     ) -> None:
         self._replica = replica
         self._check, self._fetch, self._load = check, fetch, load
         self._on_refused, self._clock = on_refused, clock
+        self.memory = Memory(limit_bytes)
         self._live: dict[str, Live] = {}
-        self._loaded: dict[tuple[str, int, str], Loaded] = {}
         self._waiting: dict[str, Route] = {}
+        self._readers: WeakValueDictionary[str, Reader] = WeakValueDictionary()
         self._applying = threading.Lock()
+        self._loading = threading.Lock()
 
     # --- routes ------------------------------------------------------------------------------------
 
@@ -146,69 +100,110 @@ class Pool:
         for route in routes:
             self._waiting.pop(route.model, None)
             self._switch(route)
-        self._drop()
 
     def _switch(self, route: Route) -> None:
-        champion = self._hold(route, route.champion)
-        if route.champion is not None and champion is None and route.model in self._live:
+        before = self._live.get(route.model)
+        champion = self._offer(route, route.champion, before)
+        if route.champion is not None and champion is None and before is not None:
             return  # refused: what is served now goes on
-        challenger = self._hold(route, route.challenger)
+        challenger = self._offer(route, route.challenger, before)
         stage = route.stage if challenger is not None else None
         reason = route.reason or ("" if champion is not None else "its version was refused by this replica")
-        self._live[route.model] = Live(route.model, champion, challenger, stage, route.share, reason, route.capture)
+        live = Live(route.model, champion, challenger, stage, route.share, reason, route.capture, route.serving)
+        self._live[route.model] = live
+        self._forget(before, live)
 
-    def _hold(self, route: Route, servable: Servable | None) -> Loaded | None:
-        """The version in memory, loaded if it is not yet; None when there is none or it is refused."""
+    def _offer(self, route: Route, servable: Servable | None, before: Live | None) -> Offered | None:
+        """The version, loaded where that must not wait; None when there is none or it is refused."""
         if servable is None:
             return None
         try:
-            return self._load_once(route.model, servable)
+            offered = self._checked(route.model, servable)
+            is_kept = route.serving.pinned or route.challenger is not None
+            if is_kept:  # before the other half of the pair is loaded, which must not drive this one out
+                self.memory.keep({offered.key}, {offered.key})
+            if is_kept or _is_swap(before) or self.memory.has_room():
+                self._bring(offered)
         except Exception as error:  # noqa: BLE001 - an artifact's loader may raise anything, and nothing may end the others
-            self._refuse(route, servable, error)
+            self._refuse(servable, error)
+            if is_passing(error):
+                self._waiting[route.model] = route
             return None
+        return offered
 
-    def _load_once(self, model: str, servable: Servable) -> Loaded:
+    def _checked(self, model: str, servable: Servable) -> Offered:
         self._check(servable, model)
         grant = servable.signed.grant
-        key = (grant.model, grant.version, grant.artifact)
-        held = self._loaded.get(key)
-        if held is None:
-            content = self._fetch(grant.artifact)
-            predictor, size_bytes = self._load(content), len(content)
-            if predictor.schema != servable.schema_:
-                raise GrantInvalid(model, grant.version, "its artifact has another schema than was registered")
-        else:
-            predictor, size_bytes = held.predictor, held.size_bytes
-        self._loaded[key] = loaded = Loaded(
-            version=grant.version,
-            artifact=grant.artifact,
+        return Offered(
+            key=Key.of(grant),
             grant_id=grant.grant_id,
             valid_until=grant.valid_until.timestamp(),
             schema=servable.schema_,
-            reader=Reader(servable.schema_),
-            predictor=predictor,
-            size_bytes=size_bytes,
+            reader=self._reader_of(servable),
+            servable=servable,
         )
-        return loaded
 
-    def _refuse(self, route: Route, servable: Servable, error: Exception) -> None:
+    def _reader_of(self, servable: Servable) -> Reader:
+        """Models of one fleet share a schema, and so what is built of it."""
+        text = servable.schema_.model_dump_json()
+        found = self._readers.get(text)
+        if found is None:
+            found = self._readers[text] = Reader(servable.schema_)
+        return found
+
+    def _bring(self, offered: Offered) -> None:
+        """Into memory, if it is not there. Raises what fetch and load raise, and ``GrantInvalid``."""
+        with self._loading:
+            if offered.key in self.memory:
+                return
+            predictor, size_bytes = measured(self._load, self._fetch(offered.artifact))
+            if predictor.schema != offered.schema:
+                reason = "its artifact has another schema than was registered"
+                raise GrantInvalid(offered.key.model, offered.version, reason)
+            self.memory.put(offered.key, predictor, size_bytes)
+
+    def _refuse(self, servable: Servable, error: Exception) -> None:
         grant = servable.signed.grant
-        _log.warning("%s version %s is not loaded: %s", route.model, grant.version, error)
-        if _is_passing(error):
-            self._waiting[route.model] = route
+        _log.warning("%s version %s is not loaded: %s", grant.model, grant.version, error)
         reason = f"{type(error).__name__}: {error}"
         self._on_refused(LoadRefused(model=grant.model, version=grant.version, replica=self._replica, reason=reason))
 
-    def _drop(self) -> None:
-        """Forget what no route uses: requests in flight hold their own reference."""
-        used = {
-            (live.model, loaded.version, loaded.artifact)
-            for live in self._live.values()
-            for loaded in (live.champion, live.challenger)
-            if loaded is not None
-        }
-        for key in self._loaded.keys() - used:
-            del self._loaded[key]
+    def _forget(self, before: Live | None, live: Live) -> None:
+        """What no route names goes; requests in flight hold their own reference."""
+        named = {offered.key for offered in live.offered}
+        old = set() if before is None else {offered.key for offered in before.offered}
+        self.memory.keep(named if live.keeps_in_memory else set(), old | named)
+        for key in old - named:
+            self.memory.drop(key)
+
+    # --- on demand ---------------------------------------------------------------------------------
+
+    def load_now(self, key: Key) -> None:
+        """Bring a version that a route names into memory. Raises ``NotServable`` when it cannot be."""
+        offered = self._offered(key)
+        try:
+            self._bring(offered)
+        except Exception as error:  # as in ``_offer``
+            self._refuse(offered.servable, error)
+            if not is_passing(error):
+                self._withdraw(key)
+            raise NotServable(key.model, f"version {key.version} could not be loaded: {error}") from error
+        if key not in {each.key for each in self.live(key.model).offered}:
+            self.memory.drop(key)  # the route changed while it was loaded
+
+    def _offered(self, key: Key) -> Offered:
+        for offered in self.live(key.model).offered:
+            if offered.key == key:
+                return offered
+        raise UnknownVersion(key.model, str(key.version))
+
+    def _withdraw(self, key: Key) -> None:
+        """Its bytes are not what was granted: it is not tried at each request."""
+        with self._applying:
+            live = self._live[key.model]
+            if live.champion is not None and live.champion.key == key:
+                reason = "its version was refused by this replica"
+                self._live[key.model] = replace(live, champion=None, challenger=None, stage=None, reason=reason)
 
     # --- what is served ----------------------------------------------------------------------------
 
@@ -224,8 +219,8 @@ class Pool:
         return [live for _, live in sorted(self._live.items())]
 
     def size_bytes(self) -> int:
-        """Artifacts' bytes of everything held."""
-        return sum(loaded.size_bytes for loaded in list(self._loaded.values()))
+        """Measured bytes of everything in memory."""
+        return self.memory.size_bytes
 
     def reader(self, model: str, version: str | None) -> Reader:
         """How a request to the model (or to this version of it) is read.
@@ -236,7 +231,10 @@ class Pool:
         return (self._champion(live) if version is None else self._named(live, version)).reader
 
     def answer(self, model: str, version: str | None, request: InferRequest, caller: Caller) -> Answer:
-        """Predict. Raises as ``reader``, and ``NotServable`` when the grant has ended or the version fails."""
+        """Predict.
+
+        Raises as ``reader``, ``NotServable`` when the grant has ended or the version fails, and ``NotInMemory``.
+        """
         live = self.live(model)
         decision_id = request.decision_id or new_id()
         if version is not None:
@@ -247,14 +245,18 @@ class Pool:
         else:
             chosen, variant, other = self._draw(live, request.sticky_key or decision_id)
             flags = ()
-        decision = self._predict(live, chosen, variant, decision_id, request, caller, flags)
+        # A pair is kept in memory while its route is there, and by this request when the route changes meanwhile.
+        twin = None if other is None else self.memory.peek(other.key)
+        now = self._clock()
+        with self.memory.use(chosen.key) as predictor:
+            decision = predict(predictor, chosen, variant, decision_id, request, caller, flags, now)
 
         def beside() -> Decision | None:
-            if other is None:
+            if other is None or twin is None:
                 return None
             started = replace(caller, started=time.perf_counter())
             try:
-                return self._predict(live, other, Variant.SHADOW, decision_id, request, started, ())
+                return predict(twin, other, Variant.SHADOW, decision_id, request, started, (), self._clock())
             except FleetwardError as error:
                 # A model's own words may repeat its inputs, and those of a data subject belong in no log.
                 why = error if caller.subject is None else type(error).__name__
@@ -263,7 +265,7 @@ class Pool:
 
         return Answer(decision, chosen.output, live.capture, beside)
 
-    def _draw(self, live: Live, unit: str) -> tuple[Loaded, Variant, Loaded | None]:
+    def _draw(self, live: Live, unit: str) -> tuple[Offered, Variant, Offered | None]:
         """Who answers, as what, and who predicts beside."""
         champion, challenger = self._champion(live), live.challenger
         if challenger is None:
@@ -272,64 +274,24 @@ class Pool:
             return challenger, Variant.CANARY, champion
         return champion, Variant.CHAMPION, challenger if live.stage is Stage.SHADOW else None
 
-    def _champion(self, live: Live) -> Loaded:
+    def _champion(self, live: Live) -> Offered:
         if live.champion is None:
             raise NotServable(live.model, live.reason)
         return live.champion
 
-    def _named(self, live: Live, version: str) -> Loaded:
-        for loaded in (live.champion, live.challenger):
-            if loaded is not None and str(loaded.version) == version:
-                return loaded
+    def _named(self, live: Live, version: str) -> Offered:
+        for offered in live.offered:
+            if str(offered.version) == version:
+                return offered
         raise UnknownVersion(live.model, version)
 
-    def _predict(
-        self,
-        live: Live,
-        loaded: Loaded,
-        variant: Variant,
-        decision_id: str,
-        request: InferRequest,
-        caller: Caller,
-        flags: tuple[str, ...],
-    ) -> Decision:
-        now = self._clock()
-        if now.timestamp() >= loaded.valid_until:
-            raise NotServable(live.model, f"the grant of version {loaded.version} has ended")
-        try:
-            outputs = loaded.predictor.predict(request.columns).tolist()
-        except FleetwardError:
-            raise
-        except Exception as error:
-            raise NotServable(
-                live.model, f"version {loaded.version} failed: {type(error).__name__}: {error}"
-            ) from error
-        if len(outputs) != request.rows:
-            raise NotServable(live.model, f"version {loaded.version} gave {len(outputs)} rows for {request.rows}")
-        total = sum(outputs)
-        if total - total != 0:  # NaN or infinite somewhere
-            flags = (*flags, NOT_FINITE)
-        decision = Decision(
-            decision_id=decision_id,
-            time=now,
-            event_time=request.event_time or now,
-            model=live.model,
-            version=loaded.version,
-            artifact=loaded.artifact,
-            grant_id=loaded.grant_id,
-            variant=variant,
-            caller=caller.name,
-            trace_id=caller.trace_id,
-            latency_us=round((time.perf_counter() - caller.started) * 1e6),
-            numbers=request.numbers,
-            texts=request.texts,
-            outputs=outputs,
-            flags=flags,
-        )
-        return decision if caller.subject is None else caller.subject.protect(decision)
+
+def _is_swap(before: Live | None) -> bool:
+    """Whether something is served that a version which cannot be loaded must not replace."""
+    return before is not None and before.champion is not None
 
 
-def _is_passing(error: Exception) -> bool:
+def is_passing(error: Exception) -> bool:
     """Whether waiting may help: the store was away, as opposed to wrong bytes or a wrong grant."""
     if isinstance(error, IntegrityError):
         return False

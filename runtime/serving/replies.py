@@ -6,7 +6,7 @@ import logging
 from typing import NamedTuple
 
 from runtime.domain.errors import FleetwardError
-from runtime.serving.pool import Answer
+from runtime.serving.live import Answer
 from runtime.serving.protocols.problem import MEDIA_TYPE, problem, problem_of
 from runtime.serving.protocols.request import JSON
 from runtime.serving.router import NothingThere

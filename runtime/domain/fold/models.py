@@ -45,7 +45,7 @@ def _(event: e.ModelDeclared, state: FleetState, entry: Entry) -> None:
     if known is not None and (known.spec, known.partition) != (event.spec, event.partition):
         raise Refused(f"model {event.model}", f"it is declared already by spec {known.spec} for {known.partition}")
     if known is None:
-        state.models[event.model] = ModelState(event.model, event.spec, dict(event.partition), entry.seq)
+        state.put(ModelState(event.model, event.spec, dict(event.partition), entry.seq))
     state.skipped.pop((event.spec, tuple(event.partition.values())), None)
 
 

@@ -20,7 +20,7 @@ def change(event: Any, state: FleetState, entry: Entry) -> None:
 def update(state: FleetState, name: str, entry: Entry, **changes: Any) -> ModelState:
     """Put the model with these changes in its place, and note the entry that made them."""
     model = replace(state.model(name), seq=entry.seq, **changes)
-    state.models[name] = model
+    state.put(model)
     return model
 
 

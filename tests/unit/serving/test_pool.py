@@ -10,7 +10,11 @@ from runtime.domain.errors import NotServable, UnknownModel, UnknownVersion
 from runtime.domain.events import Stage
 from runtime.domain.ids import new_id
 from runtime.domain.routes import Route
-from runtime.serving.pool import NAMED, NOT_FINITE, Answer, Caller, Pool
+from runtime.domain.spec import Serving
+from runtime.serving.live import Answer, Caller, NotInMemory
+from runtime.serving.memory import Memory
+from runtime.serving.pool import Pool
+from runtime.serving.predicting import NAMED, NOT_FINITE
 from runtime.serving.protocols.oip import Reader
 from runtime.serving.protocols.request import InferRequest
 from tests.unit.serving.conftest import NOW, SCHEMA, Shop, route, routes
@@ -121,7 +125,7 @@ def test_a_version_is_loaded_once_and_dropped_when_no_route_uses_it(shop: Shop) 
     pool.apply(routes(route(one, two, Stage.CANARY, 0.5)))
     pool.apply(routes(route(two)))
     assert shop.loads == [b"10", b"20"]
-    assert pool.size_bytes() == len(b"20")
+    assert len(pool.memory) == 1
     pool.apply(routes(route(one)))
     assert shop.loads == [b"10", b"20", b"10"]
 
@@ -204,3 +208,43 @@ def test_a_grant_that_ended_is_not_served_even_if_nobody_tells_the_replica(shop:
     shop.now = NOW + timedelta(days=2)
     with pytest.raises(NotServable, match="the grant of version 1 has ended"):
         ask(pool)
+
+
+def test_a_version_beyond_the_limit_waits_for_its_first_request_and_is_loaded_once(shop: Shop) -> None:
+    pool = shop.pool()
+    pool.memory = Memory(limit_bytes=1)
+    pool.apply(routes(route(shop.servable(1, 10)), Route(model="n", champion=shop.servable(1, 20, model="n"))))
+    assert shop.loads == [b"10"], "the second found no room"
+    caller = Caller("alice", "ab" * 16, time.perf_counter())
+    with pytest.raises(NotInMemory) as cold:
+        pool.answer("n", None, request(), caller)
+    pool.load_now(cold.value.key)
+    assert pool.answer("n", None, request(), caller).decision.outputs == [40.0]
+    assert (shop.loads, len(pool.memory)) == ([b"10", b"20"], 1)
+    with pytest.raises(NotInMemory):
+        ask(pool)
+
+
+def test_a_pair_and_a_pinned_model_are_never_evicted(shop: Shop) -> None:
+    pool = shop.pool()
+    pool.memory = Memory(limit_bytes=1)
+    pinned = Route(model="n", champion=shop.servable(1, 30, model="n"), serving=Serving(pinned=True))
+    other = Route(model="o", champion=shop.servable(1, 40, model="o"))
+    pool.apply(routes(route(shop.servable(1, 10), shop.servable(2, 20), Stage.SHADOW), pinned, other))
+    pool.load_now(pool.live("o").offered[0].key)
+    assert all(each.key in pool.memory for name in ("m", "n") for each in pool.live(name).offered)
+
+
+def test_a_cold_version_whose_bytes_changed_is_refused_once(shop: Shop) -> None:
+    pool = shop.pool()
+    pool.memory = Memory(limit_bytes=0)
+    servable = shop.servable(1, 10)
+    pool.apply(routes(route(servable)))
+    key = pool.live("m").offered[0].key
+    pool.memory.drop(key)
+    shop.tamper(servable)
+    with pytest.raises(NotServable, match="could not be loaded"):
+        pool.load_now(key)
+    with pytest.raises(NotServable, match="refused by this replica"):
+        ask(pool)
+    assert len(shop.refused) == 1

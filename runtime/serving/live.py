@@ -1,0 +1,139 @@
+"""A model's route as a replica serves it, and what comes of one request: the pool's own types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from runtime.domain.decision import Decision
+from runtime.domain.errors import FleetwardError
+from runtime.domain.events import Stage
+from runtime.domain.grant import Grant
+from runtime.domain.routes import Servable
+from runtime.domain.schema import Schema
+from runtime.domain.spec import Capture as Policy
+from runtime.domain.spec import Serving
+from runtime.serving.protocols.oip import Reader
+from runtime.storage.subject_key import SubjectKey
+
+
+class Key(NamedTuple):
+    """Which bytes of which version: what a loaded version is found by."""
+
+    model: str
+    version: int
+    artifact: str
+
+    @classmethod
+    def of(cls, grant: Grant) -> Key:
+        """What the grant allows to be loaded."""
+        return cls(grant.model, grant.version, grant.artifact)
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A version that a route names: all that is needed to read a request to it and to record its answer.
+
+    Its predictor is in the pool's memory, or is loaded when it is asked for.
+    """
+
+    key: Key
+    grant_id: str
+    valid_until: float
+    schema: Schema
+    reader: Reader
+    servable: Servable
+
+    @property
+    def version(self) -> int:
+        """Its number."""
+        return self.key.version
+
+    @property
+    def artifact(self) -> str:
+        """The digest of its bytes."""
+        return self.key.artifact
+
+    @property
+    def output(self) -> str:
+        """The output that predictions are of: the schema's first."""
+        return self.schema.outputs[0].name
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A model's route as this replica serves it."""
+
+    model: str
+    champion: Offered | None
+    challenger: Offered | None
+    stage: Stage | None
+    share: float
+    reason: str
+    capture: Policy
+    """How surely its decisions are kept."""
+    serving: Serving
+
+    @property
+    def offered(self) -> list[Offered]:
+        """Champion and challenger, as far as they are there."""
+        return [each for each in (self.champion, self.challenger) if each is not None]
+
+    @property
+    def keeps_in_memory(self) -> bool:
+        """Whether nothing of it may be evicted: it is pinned, or a pair is being compared."""
+        return self.serving.pinned or self.challenger is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, and how the request is traced."""
+
+    name: str
+    trace_id: str
+    started: float
+    """``time.perf_counter()`` when the request arrived."""
+    subject: SubjectKey | None = None
+    """The key of whom the request is about; its decisions are recorded under it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes out, the decision that records it, and the prediction that is made beside it afterwards."""
+
+    decision: Decision
+    output: str
+    capture: Policy
+    beside: Callable[[], Decision | None]
+
+
+class NotInMemory(FleetwardError):
+    """The version that should answer is not loaded at this moment; whoever waits for it asks again afterwards."""
+
+    status = 503
+
+    def __init__(self, key: Key) -> None:
+        super().__init__(key)
+        self.key = key
+
+    def __str__(self) -> str:
+        return f"model {self.key.model!r} version {self.key.version} is not in memory"
+
+
+class Overloaded(FleetwardError):
+    """Too much waits already; the same request may succeed ``retry_after`` whole seconds later."""
+
+    status = 503
+
+    def __init__(self, model: str, reason: str, retry_after: int = 1) -> None:
+        super().__init__(model, reason, retry_after)
+        self.model, self.reason, self.retry_after = model, reason, retry_after
+
+    def __str__(self) -> str:
+        return f"model {self.model!r}: {self.reason}; try again in {self.retry_after} s"
+
+    @property
+    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """As RFC 9110, 10.2.3 has it."""
+        return ((b"retry-after", b"%d" % self.retry_after),)
