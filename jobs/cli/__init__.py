@@ -14,6 +14,7 @@ from jobs.cli import (
     acting,
     anchoring,
     erasing,
+    explaining,
     exporting,
     history,
     keeping,
@@ -29,7 +30,7 @@ from jobs.cli.failing import FailingGroup
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (running.up, running.down, showing.status, witnessing.witness, showing.version),
     "Build": (acting.apply, running.prepare, running.train, running.retrain, running.replay),
-    "Look": (showing.models, showing.model, showing.findings, history.history),
+    "Look": (showing.models, showing.model, showing.findings, history.history, explaining.explain),
     "Prove": (exporting.passport, exporting.evidence, verifying.verify, anchoring.anchors),
     "Act": (
         acting.approve,

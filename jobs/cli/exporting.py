@@ -107,7 +107,7 @@ def evidence(
     path = out or Path(f"{name}-{since:%Y%m%d}-{until:%Y%m%d}.zip")
     objects = ObjectStore.open(store or Settings.from_environment().store)
     if not offline and database is None:
-        _publish()
+        publish()
     with signed_ledger(database, None) as ledger, output.working("gathering the evidence"):
         period = Period(name, _said(since), _said(until))
         written = write_pack(ledger, objects, period, path, sample=sample, passports=_PASSPORTS)
@@ -116,7 +116,7 @@ def evidence(
     output.note(f"gaps: {len(written.gaps)}, listed in gaps.json and on the page evidence.html")
 
 
-def _publish() -> None:
+def publish() -> None:
     """Have a governor that is up sign for what is behind its last checkpoint, as ``ledger checkpoint`` does."""
     from jobs.cli.reading import is_up, proving
     from runtime.settings import Settings

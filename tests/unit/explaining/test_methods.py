@@ -78,7 +78,7 @@ def trees_of(monkeypatch: pytest.MonkeyPatch, read: Any, estimator: Any) -> tupl
 def test_trees_give_the_shapley_values_of_every_coalition(
     monkeypatch: pytest.MonkeyPatch, estimator: str, read: Any
 ) -> None:
-    parameters = {"max_iter": 8} if read is _histogram else {"max_depth": 5}
+    parameters: dict[str, Any] = {"max_iter": 8} if read is _histogram else {"max_depth": 5}
     predictor: Any = fitted_by("sklearn", estimator, **parameters)
     matrix = predictor.encoding.matrix(part(asked(), 0, 12))
     matrix = matrix.astype(np.float32).astype(np.float64)
