@@ -24,7 +24,7 @@ COMMANDS = {
     *JOBS,
     *("status", "version", "apply", "models", "model", "findings", "history", "ledger"),
     *("approve", "reject", "rollback", "suspend", "resume"),
-    *("passport", "evidence", "verify", "witness", "anchors"),
+    *("passport", "evidence", "explain", "verify", "witness", "anchors"),
     *("hold", "release", "retention", "erase"),
     *("token", "role"),
 }
