@@ -10,11 +10,19 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CODE = $(wildcard runtime actors jobs examples tests benchmarks)
 FAST_TESTS = $(wildcard tests/unit tests/laws tests/project)
+RAY_TESTS = $(wildcard tests/cluster tests/jobs tests/browser)
+
+# What starts no Ray runs on all cores, each worker with a PostgreSQL of its own. The tests on Ray share one cluster and
+# stay in one process.
+PARALLEL = -n logical --maxprocesses 8 --dist worksteal
 
 # The demo: FLEET is the number of models, KEEP=1 leaves it running (stop it with `make down`).
 FLEET ?=
 KEEP ?=
 export FLEET KEEP
+
+# Images set it, and then each run and each worker of pytest rewrites and compiles all tests again.
+export PYTHONDONTWRITEBYTECODE :=
 
 # Under `uv run` Ray gives every worker an environment of its own; one node needs only this one.
 export RAY_ENABLE_UV_RUN_RUNTIME_ENV := 0
@@ -64,14 +72,15 @@ down: install ## stop what `make up` or `make demo KEEP=1` left running
 	$(BIN)/python jobs/down.py
 
 test: compiled ## run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL) $(FAST_TESTS) $(wildcard tests/crash)
+	$(BIN)/python -m pytest $(RAY_TESTS)
 
 check: install ## format, lint, types, floors and the tests without Ray (under two minutes)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest $(FAST_TESTS)
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest $(PARALLEL) -m 'not slow' $(FAST_TESTS)
 
 bench: install ## run the benchmarks, each as a ratio against a peer in the same run
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
