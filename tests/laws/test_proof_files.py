@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from runtime.domain import canonical
 from runtime.domain.entry import leaf_bytes
 from runtime.domain.errors import LedgerCorrupt
+from runtime.domain.keeping import BodiesDeleted
 from runtime.ledger.merkle import Frontier, leaf_hash, root
+from runtime.proof.bundle import Deleted
 from runtime.proof.errors import CheckpointRefused, FileUnreadable, PassportInvalid
 from runtime.proof.passport import Passport
 from runtime.proof.verify_bundle import verify_bundle
@@ -156,8 +158,11 @@ def test_no_bit_of_a_bundle_can_be_flipped() -> None:
 @given(events=st.lists(EVENTS, max_size=20))
 def test_every_ledger_has_a_bundle_that_verifies_to_its_root(events: list[Any]) -> None:
     leaves = [leaf_bytes(str(seq), MONDAY, "service:governor", event) for seq, event in enumerate(events)]
-    checked = verify_bundle(io.BytesIO(bundle(leaves)), KEYS)
+    told = [event for event in events if isinstance(event, BodiesDeleted)]
+    deleted = Deleted(sum(len(event.digests) for event in told), sum(event.records for event in told))
+    checked = verify_bundle(io.BytesIO(bundle(leaves, deleted=deleted)), KEYS)
     assert (checked.size, checked.root) == (len(leaves), root(map(leaf_hash, leaves)).hex())
+    assert (checked.bodies_deleted, checked.records_deleted) == deleted
 
 
 @given(sizes=st.lists(st.integers(0, 600), max_size=5))
