@@ -31,7 +31,7 @@ from runtime.domain.state import BatchState, ErasureState, FindingState, HoldSta
 from runtime.domain.tokens import GOVERNOR_ITSELF, AuthenticationSet, Role, TokenCreated
 from runtime.governance.fence import LeaseWatch
 from runtime.governance.snapshots import Snapshots, secret_of
-from runtime.governance.writer import Answer, Command, Writer, prepared_where_possible
+from runtime.governance.writer import Answer, Writer
 from runtime.ledger.errors import LedgerHeld
 from runtime.ledger.group_commit import GroupCommit
 from runtime.ledger.note import Signer
@@ -52,9 +52,6 @@ POLL_SECONDS = 5.0
 """How long a long poll is held before it is answered with nothing new."""
 GONE_AFTER_SECONDS = 2 * POLL_SECONDS
 """A replica that has not asked for so long is not waited for any more."""
-
-PREPARED_AT_ONCE = 64
-"""Drafts that are encoded between two answers; a longer command is encoded on a thread."""
 
 
 @dataclass(slots=True)
@@ -98,7 +95,7 @@ class Governor:
         self._writer = Writer(self._log, lambda grant: sign_grant(grant, key), snapshots)
         gc.freeze()  # what the ledger made of itself stays: the collector need not look through it
         self._watch = LeaseWatch(self._log.database.require_lease, self._fenced)
-        self._commits: GroupCommit[Command, list[Answer]] = GroupCommit(self._writer.commit)
+        self._commits: GroupCommit[list[Draft], list[Answer]] = GroupCommit(self._writer.commit)
         self._followers: dict[str, _Follower] = {}
         self._replicas = settings.replicas
         self._started_at = time.monotonic()
@@ -137,7 +134,7 @@ class Governor:
         """
         proof = await self._gate.proof(credential, self._writer.state.tokens, time.time())
         try:
-            answers = await self._commits.submit(await _prepared([replace(draft, proof=proof) for draft in drafts]))
+            answers = await self._commits.submit([replace(draft, proof=proof) for draft in drafts])
         except LedgerHeld as error:
             self._fenced(error)
             raise
@@ -379,10 +376,3 @@ def _command_gate(settings: Settings) -> CommandGate:
         provider = load_provider(Path(settings.oidc))
         tokens = Tokens(provider, KeySet(provider.jwks, time.monotonic))
     return CommandGate(Pepper.load_or_create(settings.pepper), tokens)
-
-
-async def _prepared(drafts: list[Draft]) -> Command:
-    """Encoded now, while other commands are on their way to the disk."""
-    if len(drafts) <= PREPARED_AT_ONCE:
-        return prepared_where_possible(drafts)
-    return await asyncio.to_thread(prepared_where_possible, drafts)

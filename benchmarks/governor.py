@@ -79,9 +79,9 @@ def measure(folder: Path, seconds: float, rounds: int) -> dict[str, dict[str, li
     environment = {"FLEETWARD_HOME": str(folder), "FLEETWARD_AUTHENTICATION": "none"}
     settings = Settings.from_environment(environment)
     ray.init(address="auto", namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
-    governor = ray.remote(Governor).options(num_cpus=0).remote(settings)
+    governor: Any = ray.remote(Governor).options(num_cpus=0).remote(settings)
     process = psutil.Process(ray.get(governor.summary.remote()).pid)
-    clients = [ray.remote(Client).options(num_cpus=0).remote(governor) for _ in range(CLIENTS)]
+    clients: list[Any] = [ray.remote(Client).options(num_cpus=0).remote(governor) for _ in range(CLIENTS)]
     measured: dict[str, dict[str, list[float]]] = {way: {"rate": [], "p99_ms": [], "cpu_us": []} for way in WAYS}
     for turn in range(rounds + 1):
         for way in WAYS:

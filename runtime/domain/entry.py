@@ -6,7 +6,7 @@ The leaf of an entry is the canonical JSON (RFC 8785) of
 
 and its hash is SHA-256(0x00 || leaf) (RFC 9162, 2.1.1). The sequence number is the leaf's index and
 so needs no place in it. Nor does anything but the time depend on the moment of writing, and the time comes last: a
-draft is encoded and read back before its turn comes (``prepare``), and its leaf is completed by the time.
+draft is encoded and read back once, before its turn comes (``prepare``), and the time completes its leaf.
 """
 
 from __future__ import annotations

@@ -46,19 +46,8 @@ class Receipt:
 
 
 Answer = Receipt | FleetwardError
-Command = Sequence[Draft | Prepared]
-
-
-def prepared_where_possible(drafts: Sequence[Draft]) -> list[Draft | Prepared]:
-    """The command, encoded and read back before its turn comes; what cannot be stays, for the writer to refuse it."""
-    return [_or_as_it_is(draft) for draft in drafts]
-
-
-def _or_as_it_is(draft: Draft) -> Draft | Prepared:
-    try:
-        return prepare(draft)
-    except ValueError:
-        return draft
+Given = Draft | Prepared
+"""A draft as it is where it cannot be written, for it is to be refused."""
 
 
 class Writer:
@@ -83,20 +72,21 @@ class Writer:
         """The lease has gone to another writer."""
         self._fenced = error
 
-    def commit(self, commands: Sequence[Command]) -> list[list[Answer]]:
+    def commit(self, commands: Sequence[Sequence[Draft]]) -> list[list[Answer]]:
         """Answers of every draft of every command, once all of them are durable.
 
         Raises what the log raises (a full disk, say): then nothing was written and the state is as before. After
         ``LedgerHeld`` there is no state any more.
         """
+        given = [[_or_as_it_is(draft) for draft in command] for command in commands]  # readers need not wait for it
         with self.lock:
             try:
-                return self._committed(commands)
+                return self._committed(given)
             except LedgerHeld as error:
                 self.fence(error)
                 raise
 
-    def _committed(self, commands: Sequence[Command]) -> list[list[Answer]]:
+    def _committed(self, commands: Sequence[Sequence[Given]]) -> list[list[Answer]]:
         state, ids = self.state, [_draft(each).event_id for command in commands for each in command]
         batch = _Batch(self._log, state, self._sign, self._log.find_all(ids))
         try:
@@ -129,7 +119,7 @@ class _Batch:
         self._sign = sign
         self._known = dict(recorded)
 
-    def judge(self, given: Draft | Prepared) -> Answer:
+    def judge(self, given: Given) -> Answer:
         """The draft's receipt, or the error that refuses it."""
         draft = _draft(given)
         try:
@@ -171,7 +161,14 @@ class _Batch:
             self._apply(_prepared(Draft(refusal, GOVERNOR, key)))
 
 
-def _draft(given: Draft | Prepared) -> Draft:
+def _or_as_it_is(draft: Draft) -> Given:
+    try:
+        return prepare(draft)
+    except ValueError:
+        return draft
+
+
+def _draft(given: Given) -> Draft:
     return given.draft if isinstance(given, Prepared) else given
 
 

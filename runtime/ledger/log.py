@@ -209,9 +209,9 @@ class Log(LogReader):
     def append(self, drafts: Sequence[Draft | Prepared], *, at: datetime | None = None) -> list[Entry]:
         """Record the drafts in order, all or none, and return the entry of each after COMMIT.
 
-        What was prepared elsewhere (``entry.prepare``), while another batch was on its way to the disk, saves
-        its time here. ``at`` is a time that ``next_time`` gave since the last append, for a caller that folds
-        before it writes; by default the entries get that of now.
+        What was prepared already (``entry.prepare``) is not encoded again. ``at`` is a time that ``next_time``
+        gave since the last append, for a caller that folds before it writes; by default the entries get that of
+        now.
 
         A draft whose id is recorded already, or repeated in the batch, with the same event and principal
         gets the first entry and is not written again. Raises ``IdempotencyConflict`` when the body differs

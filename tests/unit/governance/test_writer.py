@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from runtime.domain import events as e
-from runtime.domain.entry import Draft, Prepared
+from runtime.domain.entry import Draft
 from runtime.domain.errors import Forbidden, IdempotencyConflict, IllegalMove, Refused, UnknownModel
 from runtime.domain.fold import fold
 from runtime.domain.lifecycle import Status
 from runtime.domain.reports import EvaluationReport
-from runtime.governance.writer import Answer, Receipt, Writer, prepared_where_possible
+from runtime.governance.writer import Answer, Receipt, Writer
 from runtime.ledger.errors import LedgerUnavailable
 from runtime.ledger.log import Log
 from runtime.ledger.signing import SigningKey, sign_grant
@@ -49,7 +49,7 @@ class Desk:
         self.log = Log.open(self.url, lambda: self.now)
         self.writer = Writer(self.log, lambda grant: sign_grant(grant, self.key))
 
-    def give(self, *drafts: Draft | Prepared) -> list[Answer]:
+    def give(self, *drafts: Draft) -> list[Answer]:
         (answers,) = self.writer.commit([drafts])
         return answers
 
@@ -126,15 +126,13 @@ def test_a_draft_that_comes_again_is_recorded_once(fleet: Desk) -> None:
     assert fleet.kinds().count("version_registered") == 1
 
 
-def test_a_command_that_was_prepared_before_its_turn_is_judged_as_any(fleet: Desk) -> None:
+def test_what_cannot_be_written_is_refused_beside_what_can(fleet: Desk) -> None:
     good, bad = Draft(registered(), JOB, "good"), Draft(registered(), JOB, "\x00")
-    first, refused = fleet.give(*prepared_where_possible([good, bad]))
+    first, refused = fleet.give(good, bad)
     assert first == Receipt("good", 2, repeated=False)
     assert isinstance(refused, Refused)
-    assert fleet.give(good, *prepared_where_possible([good])) == [Receipt("good", 2, repeated=True)] * 2
-    (answer,) = fleet.give(*prepared_where_possible([Draft(registered(), ADA, "good")]))
-    assert isinstance(answer, IdempotencyConflict)
-    assert fleet.kinds(since=2) == ["version_registered", "command_refused", "command_refused"]
+    assert fleet.give(good, good) == [Receipt("good", 2, repeated=True)] * 2
+    assert fleet.kinds(since=2) == ["version_registered", "command_refused"]
 
 
 @pytest.mark.parametrize(
