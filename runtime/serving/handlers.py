@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import orjson
 
@@ -23,7 +23,7 @@ from runtime.serving.endpoints import ENDPOINTS
 from runtime.serving.lanes import Lanes
 from runtime.serving.live import Answer, Caller, Live, NotInMemory, Overloaded
 from runtime.serving.pool import Pool
-from runtime.serving.protocols import arrow, kserve, metadata, mlflow, oip, openapi, outcomes
+from runtime.serving.protocols import arrow, grpc, kserve, metadata, mlflow, oip, openapi, outcomes
 from runtime.serving.protocols.document import decision_id
 from runtime.serving.protocols.oip import Reader
 from runtime.serving.protocols.request import Asked, InferRequest, Prediction
@@ -189,6 +189,10 @@ class Handlers:
 
     async def mlflow_invocations(self, call: Call) -> Reply:
         return await self._predict(call, _read_mlflow)
+
+    async def grpc_infer(self, call: Call, request: Any) -> Reply:
+        """``infer``, asked for with a ``ModelInferRequest``."""
+        return await self._predict(call, lambda reader, _body, _headers: grpc.read(reader, request))
 
     async def kserve_explain(self, call: Call) -> Reply:
         self._pool.reader(call.model, None)

@@ -81,12 +81,13 @@ class Application:
             found = self._router.find(method, path)
             headers: Headers = dict(scope["headers"])
             who = await self._authorise(headers, found.endpoint.action, found.values.get("model"))
-            call = Call(found, method, path, headers, receive, started, who, _trace_id(headers))
+            call = Call(found, method, path, headers, receive, started, who, trace_id(headers))
             return await self._deadlines.keep(self._handlers.handle(call))
         except Exception as error:  # noqa: BLE001 - the protocol wants an error document, whatever went wrong
             return failure(error, f"{method} {path}")
 
 
-def _trace_id(headers: Headers) -> str:
+def trace_id(headers: Headers) -> str:
+    """The trace that a request belongs to; empty for none."""
     match = _TRACE.match(headers.get(b"traceparent", b""))
     return "" if match is None else match[1].decode()

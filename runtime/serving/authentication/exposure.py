@@ -41,6 +41,23 @@ def tls_options(settings: Settings, environment: Mapping[str, str] = os.environ)
     return {"ssl_certfile": settings.tls_certificate, "ssl_keyfile": settings.tls_key}
 
 
+def grpc_port(settings: Settings, environment: Mapping[str, str] = os.environ) -> int | None:
+    """Where gRPC is answered, by ``FLEETWARD_SERVE_GRPC_PORT``; None where nobody asked for it.
+
+    Raises ``SettingsError`` for what is no port, and beside a certificate: Serve's gRPC takes no TLS (Ray 2.60), and
+    callers who were promised it would send their credentials in the clear.
+    """
+    name = "FLEETWARD_SERVE_GRPC_PORT"
+    value = environment.get(name, "")
+    if not value:
+        return None
+    if not (value.isascii() and value.isdigit() and 0 < int(value) < 65536):
+        raise SettingsError(name, value, "a port from 1 to 65535")
+    if settings.tls_certificate:
+        raise SettingsError(name, value, "no FLEETWARD_TLS_CERTIFICATE: Serve's gRPC takes no TLS")
+    return int(value)
+
+
 def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True

@@ -17,7 +17,7 @@ https://github.com/open-inference/open-inference-protocol/blob/main/specificatio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -27,7 +27,7 @@ from runtime.domain.errors import RequestError, SchemaMismatch, Unsupported
 from runtime.domain.schema import Field, FieldKind, Schema
 from runtime.serving.protocols.columns import Table, number, text
 from runtime.serving.protocols.document import json_object, kind, listed
-from runtime.serving.protocols.request import Asked, Fitted, InferRequest, Prediction, Rendered, asked, context
+from runtime.serving.protocols.request import Asked, Context, Fitted, InferRequest, Prediction, Rendered, asked, context
 from runtime.serving.protocols.tensors import MIXED, NO_RAW, Raw, Tensor, raw_bytes, refuse_shared_memory, tensor
 
 RAW_MEDIA = b"application/octet-stream"
@@ -72,12 +72,19 @@ class Reader:
             raise RequestError("id", kind(request_id), "a string")
         parameters = document.get("parameters")
         beside = context(parameters)
-        wanted = self._wanted(request_id, document.get("outputs"), parameters)
-        fitted = self._fitted([tensor(value, position, raw) for position, value in enumerate(tensors)])
+        wanted = self.wanted(request_id, document.get("outputs"), parameters)
+        read = [tensor(value, position, raw) for position, value in enumerate(tensors)]
         raw.end()
-        return asked(fitted, beside, lambda prediction: answer(prediction, wanted), request_id)
+        return self.asked_in(read, beside, lambda prediction: answer(prediction, wanted), request_id)
 
-    def _wanted(self, request_id: str | None, outputs: Any, parameters: Any) -> Wanted:
+    def asked_in(
+        self, tensors: list[Tensor], beside: Context, render: Callable[[Prediction], Rendered], request_id: str | None
+    ) -> Asked:
+        """The request in tensors that were read already. Raises ``RequestError``, ``SchemaMismatch``."""
+        return asked(self._fitted(tensors), beside, render, request_id)
+
+    def wanted(self, request_id: str | None, outputs: Any, parameters: Any) -> Wanted:
+        """What the request asks to be answered with. Raises as ``asked``."""
         everything = bool(parameters) and parameters.get("binary_data_output") is True
         if outputs is None:
             return Wanted(request_id, all_raw=everything)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Iterable
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -201,5 +202,9 @@ def raw_bytes(datatype: str, values: Any) -> bytes:
     """An output's elements as the binary extension writes them; None is NaN, or empty text."""
     if datatype != "BYTES":
         return np.asarray(values, dtype=RAW[datatype]).tobytes()
-    parts = [b"" if value is None else value.encode() for value in values]
-    return b"".join(_LENGTH.pack(len(part)) + part for part in parts)
+    return bytes_elements([b"" if value is None else value.encode() for value in values])
+
+
+def bytes_elements(parts: Iterable[bytes]) -> bytes:
+    """A BYTES tensor's elements, each with its length before it."""
+    return b"".join([_LENGTH.pack(len(part)) + part for part in parts])
