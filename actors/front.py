@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 
 from ray import serve
+from ray.serve.config import gRPCOptions
 
-from runtime.serving.authentication.exposure import require_authentication, tls_options
+from runtime.serving.authentication.exposure import grpc_port, require_authentication, tls_options
+from runtime.serving.grpc_service import SERVICER
 from runtime.settings import Settings
 
 
@@ -19,5 +21,13 @@ def start_front(settings: Settings) -> str:
     port = int(os.environ.get("FLEETWARD_SERVE_PORT", "8000"))
     require_authentication(settings, host)
     tls = tls_options(settings)
-    serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port, **tls})
+    http = {"host": host, "port": port, **tls}
+    serve.start(proxy_location="HeadOnly", http_options=http, grpc_options=_grpc(grpc_port(settings)))
     return f"{'https' if tls else 'http'}://{host}:{port}"
+
+
+def _grpc(port: int | None) -> gRPCOptions | None:
+    """Without reflection, which would describe the service to whoever asks."""
+    if port is None:
+        return None
+    return gRPCOptions(port=port, grpc_servicer_functions=[SERVICER], enable_reflection=False)

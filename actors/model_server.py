@@ -1,4 +1,4 @@
-"""The Serve deployment of a pool: wires pool, capture and long poll together and hands HTTP to ``runtime.serving``.
+"""The Serve deployment of a pool: wires pool, capture and long poll and hands HTTP and gRPC to ``runtime.serving``.
 
 Serve calls the plain ASGI application in the replica's own event loop (throughput-optimised mode, HAProxy in front):
 no FastAPI, no routing table, no access log. A replica is ready when it has applied its first routes, or after
@@ -37,7 +37,9 @@ from runtime.serving.authentication.pepper import Pepper
 from runtime.serving.authentication.provider import Provider, load_provider
 from runtime.serving.capture import Capture, CaptureLimits
 from runtime.serving.follower import PRINCIPAL, Follower, GovernorAway, Refusals
-from runtime.serving.http import Application, Service
+from runtime.serving.grpc import LOOPBACK_ONLY, GrpcFace, Peers
+from runtime.serving.grpc_service import Methods
+from runtime.serving.http import Service
 from runtime.serving.pool import Pool
 from runtime.serving.subjects import Subjects, no_keyring
 from runtime.settings import Settings
@@ -81,6 +83,10 @@ class ServerOptions:
     def own_key(self) -> str | None:
         """With what a replica proves to be the cluster's own."""
         return Pepper.load(Path(self.pepper)).own_key() if self.authentication == "required" else None
+
+    def peers(self) -> Peers:
+        """Whose gRPC connections are taken."""
+        return LOOPBACK_ONLY if self.authentication == "none" else Peers()
 
     def gate(self) -> Gate:
         """What every request meets first. Raises ``KeyUnusable`` when there is no pepper to check keys with."""
@@ -132,7 +138,7 @@ class RemoteGovernor:
         return GovernorAway(f"{type(error).__name__}: {error}")
 
 
-class ModelServer:
+class ModelServer(Methods):
     """One replica. Its constructor returns when it may take traffic."""
 
     async def __init__(self, options: ServerOptions) -> None:  # type: ignore[misc]  # Serve awaits it
@@ -153,7 +159,7 @@ class ModelServer:
         subjects = Subjects(options.open_keyring)
         service = Service(pool, self._capture, _now, self._applied.is_set, version("fleetward"), subjects=subjects)
         gate, denials = options.gate(), Denials(replica, PRINCIPAL, _now)
-        self._application = Application(service, self._close, GatedAuthority(gate, denials.add))
+        self._application = GrpcFace(service, self._close, GatedAuthority(gate, denials.add), options.peers())
         follower = Follower(pool, governor, self._capture, refusals, gate, denials, forget=subjects.forget)
         self._following = asyncio.create_task(follower.run(self._applied))
         with contextlib.suppress(TimeoutError):

@@ -73,6 +73,14 @@ def serve_environment(folder: Path, ports: Mapping[str, int], first: int) -> dic
     }
 
 
+_GRPC_TO_POOL = (
+    """pool="$(sed -nE 's/^backend (grpc-pool[^ ]*) *$/\\1/p' "$file" | sort | head -n 1)"\n"""
+    """    test -z "$pool" || """
+    """sed -i -E "s/^( *default_backend )default_grpc_backend *$/\\1$pool/" "$file\""""
+)
+"""Of several applications only a pool answers gRPC, and clients do not name it, as Serve's template expects."""
+
+
 def _haproxy(folder: Path) -> Path | None:
     """A wrapper that keeps HAProxy on loopback: Serve's template binds statistics and metrics to every interface."""
     real = _haproxy_binary()
@@ -83,7 +91,8 @@ def _haproxy(folder: Path) -> Path | None:
     wrapper.write_text(
         "#!/bin/sh\n"
         'for file; do case "$file" in\n'
-        f"  *.cfg) sed -i -E 's/^( *bind )(\\*|):/\\1{LOOPBACK}:/' \"$file\" ;;\n"
+        f"  *.cfg) sed -i -E 's/^( *bind )(\\*|):/\\1{LOOPBACK}:/' \"$file\"\n"
+        f"    {_GRPC_TO_POOL} ;;\n"
         "esac; done\n"
         f'exec "{real}" "$@"\n'
     )
