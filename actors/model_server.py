@@ -40,7 +40,7 @@ from runtime.serving.follower import PRINCIPAL, Follower, GovernorAway, Refusals
 from runtime.serving.grpc import LOOPBACK_ONLY, GrpcFace, Peers
 from runtime.serving.grpc_service import Methods
 from runtime.serving.http import Service
-from runtime.serving.pool import Pool
+from runtime.serving.pool import LIMIT_BYTES, Pool
 from runtime.serving.subjects import Subjects, no_keyring
 from runtime.settings import Settings
 from runtime.storage.keyring import Keyring
@@ -67,6 +67,8 @@ class ServerOptions:
     governor: str = GOVERNOR
     namespace: str = NAMESPACE
     seal_seconds: float = 5.0
+    pool_bytes: int = LIMIT_BYTES
+    """Memory for loaded versions."""
     subjects: str = ""
     """The folder of data subjects' keys, shared by all nodes that run a replica; ``keyring`` is its id."""
     keyring: str = ""
@@ -154,6 +156,7 @@ class ModelServer(Methods):
             load=load,
             on_refused=refusals.add,
             clock=_now,
+            limit_bytes=options.pool_bytes,
         )
         self._applied = asyncio.Event()
         subjects = Subjects(options.open_keyring)
@@ -232,6 +235,7 @@ def deploy_pool(settings: Settings, *, pool: str, public_keys: Sequence[str]) ->
         store=settings.store,
         wal=str(settings.wal),
         seal_seconds=settings.seal_seconds,
+        pool_bytes=settings.pool_bytes,
         subjects=str(settings.subjects),
         keyring=Keyring.create(settings.subjects, _now).id,
         authentication=settings.authentication,

@@ -19,6 +19,7 @@ FLEETWARD_CREDENTIAL who this command line proves to be: a file of mode 0600 wit
                      "authorization: Bearer CREDENTIAL" (default in FLEETWARD_HOME)
 FLEETWARD_TLS_CERTIFICATE, FLEETWARD_TLS_KEY  PEM files, for Serve's own proxy (default none)
 FLEETWARD_REPLICAS   replicas of the default pool (default 2)
+FLEETWARD_POOL_BYTES  memory for the versions that one replica holds (default 2147483648); least used ones leave first
 FLEETWARD_SUBJECTS   folder of the keys of data subjects, shared by all machines that run a replica (default in
                      FLEETWARD_HOME)
 FLEETWARD_SEAL_SECONDS  how often a replica seals what it captured (default 5)
@@ -60,6 +61,7 @@ class Settings(BaseModel):
     tls_certificate: str = ""
     tls_key: str = ""
     replicas: int = Field(ge=1, le=1000)
+    pool_bytes: int = Field(default=2 << 30, ge=1 << 20)
     seal_seconds: float = Field(gt=0, le=3600)
     subjects: Path
 
@@ -85,6 +87,7 @@ class Settings(BaseModel):
             "tls_certificate": environment.get("FLEETWARD_TLS_CERTIFICATE", ""),
             "tls_key": environment.get("FLEETWARD_TLS_KEY", ""),
             "replicas": environment.get("FLEETWARD_REPLICAS", "2"),
+            "pool_bytes": environment.get("FLEETWARD_POOL_BYTES", str(2 << 30)),
             "seal_seconds": environment.get("FLEETWARD_SEAL_SECONDS", "5"),
             "subjects": environment.get("FLEETWARD_SUBJECTS", str(home / "keys" / "subjects")),
         }
@@ -120,6 +123,7 @@ class Settings(BaseModel):
             "FLEETWARD_TLS_CERTIFICATE": self.tls_certificate,
             "FLEETWARD_TLS_KEY": self.tls_key,
             "FLEETWARD_REPLICAS": str(self.replicas),
+            "FLEETWARD_POOL_BYTES": str(self.pool_bytes),
             "FLEETWARD_SEAL_SECONDS": f"{self.seal_seconds:g}",
             "FLEETWARD_SUBJECTS": str(self.subjects),
         }

@@ -35,6 +35,10 @@ class RiskTier(StrEnum):
     HIGH = "high"
 
 
+Told = Annotated[str, Field(min_length=1, max_length=4000)] | None
+"""What an owner says of a model for its inventory; what is not said is listed as a gap in its evidence pack."""
+
+
 class Owner(Document):
     """Who answers for the model."""
 
@@ -223,7 +227,19 @@ class Spec(Document):
     for_each: Partitioning | None = None
     owner: Owner
     purpose: str = Field(min_length=1)
+    intended_use: Told = None
+    out_of_scope_use: Told = None
+    operating_boundaries: Told = None
+    assumptions: Told = None
+    limitations: Told = None
+    validator: Told = None
+    """Who validated it, independently of its developer."""
+    line_of_business: Told = None
+    vendors: Told = None
+    decommission_plan: Told = None
     risk_tier: RiskTier
+    risk_rationale: Told = None
+    """Exposure and purpose, and complexity (SR 26-2): why the tier is what it is."""
     task: Task
     data: Data
     train: Training

@@ -14,7 +14,7 @@ from runtime.domain.errors import UnknownModel
 from runtime.evidence.errors import EvidenceMissing
 from runtime.proof.pack.form import Period
 from runtime.proof.pack.inventory import FIELDS
-from tests.unit.domain.lives import MODEL, MONDAY, a_spec, rolled_back, started
+from tests.unit.domain.lives import MODEL, MONDAY, a_spec, applied, rolled_back, started
 from tests.unit.evidence.conftest import Installation
 from tests.unit.evidence.packs import a_period, checked, lived, members, written
 
@@ -65,6 +65,28 @@ def test_every_field_of_the_inventory_is_a_value_or_a_gap_with_its_reason(
     assert {("inventory", each["field"]) for each in row if "gap" in each} <= named
     assert ("inventory", "validator") in named
     assert all(each["why"] for each in told(path, "gaps.json"))
+
+
+def test_what_the_owner_says_of_the_model_fills_the_inventory(installation: Installation, path: Path) -> None:
+    said = {
+        "intended_use": "crew planning",
+        "out_of_scope_use": "safety",
+        "operating_boundaries": "New York",
+        "assumptions": "schedules are kept",
+        "limitations": "one year",
+        "validator": "team risk",
+        "line_of_business": "operations",
+        "vendors": "none",
+        "decommission_plan": "the table of 2012",
+        "risk_rationale": "a wrong minute costs a re-plan",
+    }
+    lived(installation)
+    installation.record("user:ada", applied(a_spec(**said)))
+    installation.publish()
+    written(installation, path)
+    row = {each["field"]: each.get("value") for each in told(path, "inventory.json")}
+    assert set(said.values()) <= {value for value in row.values() if isinstance(value, str)}
+    assert (row["validator"], row["rationale of the risk tier"]) == (said["validator"], said["risk_rationale"])
 
 
 def test_the_actual_use_is_counted_from_records(installation: Installation, path: Path) -> None:
