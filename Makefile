@@ -75,12 +75,12 @@ test: compiled ## run all tests
 	$(BIN)/python -m pytest $(PARALLEL) $(FAST_TESTS) $(wildcard tests/crash)
 	$(BIN)/python -m pytest $(RAY_TESTS)
 
-check: install ## format, lint, types, floors and the tests without Ray (under two minutes)
+check: install ## format, lint, types, floors and the quick tests: no Ray, no database server
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports
-	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest $(PARALLEL) -m 'not slow' $(FAST_TESTS)
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest $(PARALLEL) -m 'not slow and not server' $(FAST_TESTS)
 
 bench: install ## run the benchmarks, each as a ratio against a peer in the same run
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done

@@ -18,6 +18,8 @@ from tests.postgres import PostgresServer, is_installed
 os.environ.update(fixed_environment())
 
 ROOT = Path(__file__).resolve().parent.parent
+SERVERS = {"postgres", "s3"}
+"""The fixtures that start one of the run's own."""
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +38,8 @@ def no_inherited_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests on the cluster come last: they set the environment of this process, and quick tests fail first."""
     items.sort(key=_is_on_the_cluster)
+    for item in filter(_needs_a_server, items):
+        item.add_marker("server")
     for item in filter(_is_on_the_cluster, items):
         # Ray Data's own settings, when they are first made (Ray 2.60)
         item.add_marker(pytest.mark.filterwarnings(r"ignore:`use_\w+` is deprecated:DeprecationWarning"))
@@ -43,6 +47,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _is_on_the_cluster(item: pytest.Item) -> bool:
     return "cluster" in getattr(item, "fixturenames", ())
+
+
+def _needs_a_server(item: pytest.Item) -> bool:
+    parameters = (
+        item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
+    )
+    return "postgresql" in parameters or not SERVERS.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
