@@ -50,10 +50,9 @@ def _is_on_the_cluster(item: pytest.Item) -> bool:
 
 
 def _needs_a_server(item: pytest.Item) -> bool:
-    parameters = (
-        item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
-    )
-    return "postgresql" in parameters or not SERVERS.isdisjoint(getattr(item, "fixturenames", ()))
+    parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
+    on_postgres = any(isinstance(value, str) and value == "postgresql" for value in parameters)
+    return on_postgres or not SERVERS.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
