@@ -76,11 +76,11 @@ def _table(readings: list[AnchorReading]) -> None:
     rows = [
         (
             reading.anchored.name,
+            reading.fault or "good",
             reading.checkpoint and reading.checkpoint.root.hex()[:16],
             output.moment(reading.anchored.put_at),
             output.moment(reading.anchored.locked_until),
-            reading.fault or "good",
         )
         for reading in readings
     ]
-    output.table(("name", "root", "put at", "locked until", "result"), rows, wrapped=("result",))
+    output.table(("name", "result", "root", "put at", "locked until"), rows, wrapped=("result",))

@@ -9,7 +9,7 @@ from pydantic import Field
 from runtime.domain.base import Document
 from runtime.domain.events import Stage
 from runtime.domain.grant import SignedGrant
-from runtime.domain.ids import ModelName
+from runtime.domain.ids import Digest, ModelName
 from runtime.domain.schema import Schema
 from runtime.domain.spec import Capture, Serving, Spec
 from runtime.domain.state import FleetState, ModelState, VersionState
@@ -21,6 +21,8 @@ class Servable(Document):
 
     signed: SignedGrant
     schema_: Schema = Field(alias="schema", serialization_alias="schema")
+    baseline: Digest | None = None
+    """What its answers are explained against."""
 
 
 class Route(Document):
@@ -116,4 +118,4 @@ def _why_not(model: ModelState) -> str:
 def _servable(version: VersionState | None) -> Servable | None:
     if version is None or version.signed is None:
         return None
-    return Servable(signed=version.signed, schema=version.registered.schema_)
+    return Servable(signed=version.signed, schema=version.registered.schema_, baseline=version.registered.baseline)

@@ -102,10 +102,10 @@ def explain_decision(place: Place, store: ObjectStore, key_of: KeyOf, seed: int)
     first = records.slice(0, 1).to_pylist()[0]
     predictor = load(store.get(first["artifact"]))
     columns = columns_of(records, predictor.schema)
-    _check_same(place.decision_id, records["output"].to_numpy(), predictor.predict(columns))
+    check_same(place.decision_id, records["output"].to_numpy(), predictor.predict(columns))
     profile = Profile.from_document(json.loads(store.get(place.baseline))["features"])
     explanation = explain(predictor, columns, profile, seed)
-    _check_same(place.decision_id, records["output"].to_numpy(), explanation.outputs)
+    check_same(place.decision_id, records["output"].to_numpy(), explanation.outputs)
     return ExplainedDecision(place.decision_id, first["model"], first["version"], first["artifact"], explanation)
 
 
@@ -117,7 +117,7 @@ def columns_of(records: pa.Table, schema: Schema) -> Columns:
     return {**by_number, **by_text}
 
 
-def _check_same(decision_id: str, recorded: Any, again: Any) -> None:
+def check_same(decision_id: str, recorded: Any, again: Any) -> None:
     """Bit for bit, so that -0.0 is not 0.0 and NaN is itself."""
     differs = np.flatnonzero(recorded.view(np.int64) != np.ascontiguousarray(again, dtype=np.float64).view(np.int64))
     if differs.size:

@@ -16,12 +16,14 @@ from runtime.domain.decision import Decision, Outcomes
 from runtime.domain.erasure import checked_subject
 from runtime.domain.errors import NotServable, RequestError, UnknownVersion, Unsupported, UnsupportedMedia
 from runtime.domain.spec import Capture as Policy
+from runtime.flavors import Predictor
 from runtime.serving.authentication.identity import Identity
 from runtime.serving.body import Headers, Receive, read_body
 from runtime.serving.cold import ColdLoads
 from runtime.serving.endpoints import ENDPOINTS
+from runtime.serving.explanations import Explainer
 from runtime.serving.lanes import Lanes
-from runtime.serving.live import Answer, Caller, Live, NotInMemory, Overloaded
+from runtime.serving.live import Answer, Caller, Live, NotInMemory, Offered, Overloaded
 from runtime.serving.pool import Pool
 from runtime.serving.protocols import arrow, grpc, kserve, metadata, mlflow, oip, openapi, outcomes
 from runtime.serving.protocols.document import decision_id
@@ -117,6 +119,7 @@ class Handlers:
         self._service = service
         self._pool, self._keep, self._subjects = service.pool, service.keep, service.subjects
         self._lanes, self._cold = Lanes(), ColdLoads(service.pool.load_now)
+        self._explainer = Explainer(service.pool.fetch)
         self._description = openapi.document(ENDPOINTS, service.software)
         self._by_name: dict[str, Callable[[Call], Awaitable[Reply]]] = {
             endpoint.name: getattr(self, endpoint.name) for endpoint in ENDPOINTS
@@ -130,6 +133,7 @@ class Handlers:
         """Begins no further load or prediction in a thread."""
         self._lanes.close()
         self._cold.close()
+        self._explainer.close()
 
     # --- what is here ------------------------------------------------------------------------------
 
@@ -195,17 +199,35 @@ class Handlers:
         return await self._predict(call, lambda reader, _body, _headers: grpc.read(reader, request))
 
     async def kserve_explain(self, call: Call) -> Reply:
-        self._pool.reader(call.model, None)
-        rendered = kserve.explain(call.model)
-        return Reply(rendered.body, 200, rendered.media_type)
+        """Predicts first: what is explained is an answer that was decided and kept like any other."""
+        asked = await self._asked(call, self._pool.reader(call.model, None), _read_kserve)
+        request = _with_headers(asked.request, call.headers)
+        answer = await self._decided(call, request)
+        decision = answer.decision
+        offered, predictor = await self._who_decided(decision)
+        explanation = await self._explainer.explain(offered, predictor, request, decision)
+        rendered = kserve.explanations(explanation, decision.version, decision.decision_id)
+        return Reply(rendered.body, 200, rendered.media_type, rendered.headers, answer)
+
+    async def _who_decided(self, decision: Decision) -> tuple[Offered, Predictor]:
+        """Raises ``NotServable`` where a route has changed since."""
+        offered = self._pool.offered(decision.model, decision.version)
+        for _ in range(LOADS_A_REQUEST):
+            try:
+                return offered, self._pool.memory.peek(offered.key)
+            except NotInMemory as cold:
+                await self._cold.wait_for(cold.key)
+        raise Overloaded(decision.model, "its version is evicted as soon as it is loaded")
+
+    async def _asked(self, call: Call, reader: Reader, read: Callable[[Reader, bytes, Headers], Asked]) -> Asked:
+        body = await read_body(call.headers, call.receive)
+        if len(body) <= BODY_ON_LOOP:
+            return read(reader, body, call.headers)
+        return await asyncio.to_thread(read, reader, body, call.headers)
 
     async def _predict(self, call: Call, read: Callable[[Reader, bytes, Headers], Asked]) -> Reply:
         reader = self._pool.reader(call.model, call.version)
-        body = await read_body(call.headers, call.receive)
-        if len(body) <= BODY_ON_LOOP:
-            asked = read(reader, body, call.headers)
-        else:
-            asked = await asyncio.to_thread(read, reader, body, call.headers)
+        asked = await self._asked(call, reader, read)
         answer = await self._decided(call, _with_headers(asked.request, call.headers))
         rendered = asked.render(_prediction(answer, reader))
         return Reply(rendered.body, 200, rendered.media_type, rendered.headers, answer)

@@ -230,6 +230,14 @@ class Pool:
         live = self.live(model)
         return (self._champion(live) if version is None else self._named(live, version)).reader
 
+    def offered(self, model: str, version: int) -> Offered:
+        """A version that the model's route names now. Raises ``UnknownModel``, ``UnknownVersion``."""
+        return self._named(self.live(model), str(version))
+
+    def fetch(self, digest: str) -> bytes:
+        """An object of the store, such as a version's baseline. Raises what the store raises."""
+        return self._fetch(digest)
+
     def answer(self, model: str, version: str | None, request: InferRequest, caller: Caller) -> Answer:
         """Predict.
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import orjson
 
-from runtime.domain.errors import RequestError, Unsupported
+from runtime.domain.errors import RequestError
+from runtime.explaining.explanation import Explanation
 from runtime.serving.protocols.columns import Table
 from runtime.serving.protocols.document import json_object, kind
 from runtime.serving.protocols.request import Asked, Fitted, Prediction, Rendered, asked, context
@@ -76,6 +77,9 @@ def predictions(prediction: Prediction) -> Rendered:
     return Rendered(orjson.dumps({"predictions": values}))
 
 
-def explain(model: str) -> Rendered:
-    """``:explain``; the one place that answers it. Raises ``Unsupported`` until versions carry explanations."""
-    raise Unsupported(f"explanations of model {model!r}")
+def explanations(explanation: Explanation, version: int, decision_id: str) -> Rendered:
+    """``{"explanations": [...]}``: a row's output and what each feature contributed, and how that was found."""
+    document = explanation.as_document()
+    rows = document.pop("rows")
+    beside = {"model_version": str(version), "decision_id": decision_id}
+    return Rendered(orjson.dumps({"explanations": rows, **document, **beside}))

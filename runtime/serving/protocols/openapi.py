@@ -72,7 +72,12 @@ _OPERATIONS = {
         is_decision=True,
     ),
     "kserve_explain": _Operation(
-        "Explain a prediction; not there yet", {}, {JSON: "KServeRequest"}, (400, 404, 501, 503), body_required=False
+        "Predict, and say what each feature contributed",
+        {JSON: "Explanations"},
+        {JSON: "KServeRequest"},
+        (*_BODY_FAILS, 500),
+        _DECIDES,
+        is_decision=True,
     ),
     "mlflow_invocations": _Operation(
         "Predict; MLflow's scoring request",

@@ -101,6 +101,18 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         {"id": _TEXT},
     ),
     "Predictions": _object({"predictions": {"type": "array"}}),
+    "Explanations": _object(
+        {
+            "explanations": _list(_object({"output": {"type": "number"}, "contributions": {"type": "object"}})),
+            "method": _TEXT,
+            "scale": _TEXT,
+            "base": {"type": "number"},
+            "tolerance": {"type": "number"},
+            "model_version": _TEXT,
+            "decision_id": _TEXT,
+        },
+        {"seed": {"type": ["integer", "null"]}},
+    ),
     "KServeRequest": {
         "oneOf": [
             _object({"instances": _ROWS}, {"parameters": _CONTEXT}),

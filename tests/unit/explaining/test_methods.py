@@ -133,7 +133,7 @@ def test_native_categories_are_never_read_as_numbers() -> None:
     estimator = HistGradientBoostingRegressor(max_iter=15, categorical_features=[2], random_state=1)
     predictor = SklearnPredictor(estimator.fit(encoding.matrix(given), target(given) + far), SCHEMA, encoding)
     assert any(each.nodes["is_categorical"].any() for (each,) in estimator._predictors)
-    rows = part(asked(), 0, 10)
+    rows = part(asked(), 0, 20)  # of which one or more go to ORD
     found = explain(predictor, rows, profile(), SEED)
     assert found.method == "permutation"
     is_ord = rows["dest"] == "ORD"

@@ -104,9 +104,8 @@ def test_kserves_models_are_listed_and_say_whether_they_are_ready(client: Client
     assert client.send("GET", "/v1/models/nobody").status_code == 404
 
 
-def test_explanations_are_said_to_be_missing(client: Client) -> None:
-    response = client.send("POST", "/v1/models/m:explain", content=b"{}")
-    assert (response.status_code, response.json()["error"]) == (501, "not supported: explanations of model 'm'")
+def test_a_request_to_explain_is_read_as_one_to_predict(client: Client) -> None:
+    assert client.send("POST", "/v1/models/m:explain", content=b"{}").status_code == 400
     assert client.send("POST", "/v1/models/nobody:explain").status_code == 404
 
 

@@ -1,0 +1,84 @@
+"""Explanations of answers, computed beside the event loop: one at a time, a few waiting, the rest turned away.
+
+An explanation costs hundreds of predictions. It must hold up neither the loop nor, by its number, the process; and it
+is of the answer that was given and recorded, or it is none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+
+import numpy as np
+
+from runtime.domain.decision import Decision
+from runtime.domain.errors import NotServable, RequestError, Unsupported
+from runtime.explaining.decision import check_same
+from runtime.explaining.explanation import Explanation
+from runtime.explaining.methods import explain
+from runtime.flavors import Predictor
+from runtime.flavors.base import Waiting
+from runtime.serving.live import Offered, Overloaded
+from runtime.serving.protocols.request import InferRequest
+from runtime.statistics.profile import Profile
+
+ROWS = 32
+"""Rows of one request that are explained: each is hundreds of predictions."""
+WAITING = 16
+BASELINES = 64
+"""Remembered baselines; one is some kilobytes."""
+SEED = 0
+"""The same request of the same version is explained alike, here and by ``fleetward explain``."""
+
+
+class Explainer:
+    """``fetch`` gives a baseline by its digest. ``explain`` belongs to the event loop."""
+
+    def __init__(self, fetch: Callable[[str], bytes]) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="explain")
+        self._waiting = 0
+        self._profile = lru_cache(maxsize=BASELINES)(lambda digest: _profile_of(fetch(digest)))
+
+    async def explain(
+        self, offered: Offered, predictor: Predictor, request: InferRequest, decision: Decision
+    ) -> Explanation:
+        """Why the decision is what it is.
+
+        Raises ``Unsupported`` for a version that answers from elsewhere or whose route names no baseline,
+        ``RequestError`` for too many rows, ``Overloaded``, ``NotServable`` while the baseline cannot be read,
+        ``NotAdditive`` and ``AnotherAnswer``.
+        """
+        model, baseline = decision.model, offered.servable.baseline
+        if baseline is None or isinstance(predictor, Waiting):
+            raise Unsupported(f"explanations of model {model!r} version {offered.version}")
+        if request.rows > ROWS:
+            raise RequestError("instances", f"{request.rows} rows", f"at most {ROWS} rows to explain")
+        if self._waiting >= WAITING:
+            raise Overloaded(model, f"{self._waiting} requests wait for an explanation")
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._thread, self._explained, baseline, predictor, request, decision)
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        """Begins none that waits."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _explained(self, baseline: str, predictor: Predictor, request: InferRequest, decision: Decision) -> Explanation:
+        try:
+            profile = self._profile(baseline)
+        except OSError as error:
+            raise NotServable(decision.model, f"its baseline cannot be read now: {error}") from error
+        explanation = explain(predictor, request.columns, profile, SEED)
+        recorded = np.asarray(decision.outputs, dtype=np.float64)
+        check_same(decision.decision_id, recorded, explanation.outputs)
+        return explanation
+
+
+def _profile_of(baseline: bytes) -> Profile:
+    return Profile.from_document(json.loads(baseline)["features"])
