@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from jobs.cli import app
@@ -63,6 +65,10 @@ class StandInGovernor(LedgerReader):
         return answer
 
 
+# Building the command takes longer than most commands take.
+built = cache(get_command)
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The settings name an empty folder, no cluster, and a person."""
@@ -70,6 +76,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FLEETWARD_HOME", str(tmp_path))
     monkeypatch.setenv("FLEETWARD_PRINCIPAL", "user:ada")
     monkeypatch.setenv("COLUMNS", "250")
+    monkeypatch.setattr("typer.testing._get_command", built)
     return tmp_path
 
 

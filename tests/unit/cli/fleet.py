@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from runtime.domain import events as e
 from runtime.domain.entry import Draft
@@ -46,6 +47,7 @@ def clock(start: datetime) -> Callable[[], datetime]:
     return lambda: next(times)
 
 
+@cache
 def spec() -> Spec:
     return parse_spec(SPEC_TEXT)
 
