@@ -15,10 +15,11 @@ from runtime.domain import events as e
 from runtime.domain.entry import Draft
 from runtime.domain.fold import fold
 from runtime.domain.ids import derived_id
+from runtime.domain.tokens import Role
 from runtime.governance.writer import Receipt, Writer
 from runtime.ledger.log import Log
 from runtime.ledger.signing import SigningKey, sign_grant
-from runtime.policy.access import _ALLOWED, Role, roles_of
+from runtime.policy.access import _ALLOWED, roles_of
 from runtime.policy.plan import plan
 from tests.laws.any_events import DECLARED, EVENTS, of_kinds
 from tests.unit.domain.lives import MODEL, MONDAY, a_report

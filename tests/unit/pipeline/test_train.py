@@ -8,6 +8,7 @@ import pytest
 
 from runtime.domain.errors import SpecError, TooFewRows
 from runtime.flavors import load
+from runtime.flavors.sklearn import SklearnPredictor
 from runtime.pipeline.plan import Plan
 from runtime.pipeline.rows import Rows
 from runtime.pipeline.train import TrainedModel, cross_validate, fit, folds_of, measure, train_model
@@ -130,6 +131,7 @@ def test_a_column_that_is_empty_before_the_first_fold_ends_is_no_reason_to_fail(
     hour[:60] = np.nan
     model = fresh(SPEC, Rows(ROWS.time, ROWS.target, {**ROWS.columns, "hour": hour}, ROWS.slices))
     assert np.isfinite(model.honest[1]).all()
+    assert isinstance(model.predictor, SklearnPredictor)
     assert model.predictor.encoding.columns == ("hour", "dest")
 
 
