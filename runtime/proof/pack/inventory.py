@@ -53,7 +53,7 @@ def _of_spec(name: str, why: str = "") -> Field:
     def tell(ledger: Ledger, _: Decisions) -> Value | Gap:
         spec = ledger.spec
         if spec is None or spec.event["spec"].get(name) is None:
-            return Gap(why or f"not recorded: the spec says no {name}")
+            return Gap(why or f"not recorded: the spec leaves {name} out")
         return Value(spec.event["spec"][name], (spec.seq,))
 
     return tell
