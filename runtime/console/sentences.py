@@ -8,21 +8,31 @@ a sentence here fails the test that walks all of them.
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import singledispatch
 from typing import Any, NamedTuple
 
+from runtime.console.words import (
+    comparison_in_words,
+    count,
+    day,
+    errors_compared,
+    listed,
+    minute,
+    ordinal,
+    partition_in_words,
+    report_in_words,
+    short,
+    step_in_words,
+    worst_feature,
+)
 from runtime.domain import erasure as s
 from runtime.domain import events as e
 from runtime.domain import keeping as k
 from runtime.domain import tokens as t
 from runtime.domain.entry import Entry
-from runtime.domain.reports import Comparison, EvaluationReport
 from runtime.domain.verdict import Action
 
 _PERSON = "user:"
-_SHOWN = 12
-"""Characters of a digest or id that are shown: enough to find it by."""
 
 
 class _Told(NamedTuple):
@@ -53,17 +63,17 @@ def _tell(event: Any) -> _Told:
 
 @_tell.register
 def _(event: e.SpecApplied) -> _Told:
-    return _Told(f"spec {_short(event.digest)} applied", about=event.name)
+    return _Told(f"spec {short(event.digest)} applied", about=event.name)
 
 
 @_tell.register
 def _(event: e.ModelDeclared) -> _Told:
-    return _Told(f"model declared from spec {event.spec}", numbers=_partition(event.partition))
+    return _Told(f"model declared from spec {event.spec}", numbers=partition_in_words(event.partition))
 
 
 @_tell.register
 def _(event: e.PartitionSkipped) -> _Told:
-    return _Told(f"partition {_partition(event.partition)} skipped", event.reason, about=event.spec)
+    return _Told(f"partition {partition_in_words(event.partition)} skipped", event.reason, about=event.spec)
 
 
 @_tell.register
@@ -87,26 +97,26 @@ def _(event: e.ModelRetired) -> _Told:
 
 @_tell.register
 def _(event: e.DatasetPrepared) -> _Told:
-    span = f"{_day(event.first_time)} to {_day(event.last_time)}"
-    numbers = f"{_count(event.rows, 'row')} in {_count(event.partitions, 'partition')}, {span}"
-    return _Told(f"dataset {_short(event.digest)} prepared", numbers=numbers, about=event.spec)
+    span = f"{day(event.first_time)} to {day(event.last_time)}"
+    numbers = f"{count(event.rows, 'row')} in {count(event.partitions, 'partition')}, {span}"
+    return _Told(f"dataset {short(event.digest)} prepared", numbers=numbers, about=event.spec)
 
 
 @_tell.register
 def _(event: e.TrainingFailed) -> _Told:
-    return _Told(f"training failed in batch {_short(event.batch)}", event.reason)
+    return _Told(f"training failed in batch {short(event.batch)}", event.reason)
 
 
 @_tell.register
 def _(event: e.VersionRegistered) -> _Told:
     parent = f", successor of version {event.parent}" if event.parent else ""
-    numbers = f"{event.estimator} trained on {_count(event.train_rows, 'row')} up to {_day(event.last_time)}{parent}"
+    numbers = f"{event.estimator} trained on {count(event.train_rows, 'row')} up to {day(event.last_time)}{parent}"
     return _Told(f"version {event.version} registered", numbers=numbers)
 
 
 @_tell.register
 def _(event: e.VersionEvaluated) -> _Told:
-    return _Told(f"version {event.version} evaluated", numbers=_report(event.report))
+    return _Told(f"version {event.version} evaluated", numbers=report_in_words(event.report))
 
 
 @_tell.register
@@ -119,7 +129,7 @@ def _(event: e.VersionRefused) -> _Told:
 
 @_tell.register
 def _(event: e.ApprovalRequested) -> _Told:
-    people = f"{_count(event.approvers, 'approval')} of role {event.role}"
+    people = f"{count(event.approvers, 'approval')} of role {event.role}"
     return _Told(f"version {event.version} waits for {people}", event.reason)
 
 
@@ -130,17 +140,17 @@ def _(event: e.ApprovalGiven) -> _Told:
 
 @_tell.register
 def _(event: e.VersionApproved) -> _Told:
-    how = f"approved automatically under {_names(event.approved_by)}"
+    how = f"approved automatically under {listed(event.approved_by)}"
     if not event.automatic:
-        how = f"approved, agreed to by {_names(event.approved_by)}"
-    return _Told(f"version {event.version} {how}", event.reason, f"valid until {_day(event.valid_until)}")
+        how = f"approved, agreed to by {listed(event.approved_by)}"
+    return _Told(f"version {event.version} {how}", event.reason, f"valid until {day(event.valid_until)}")
 
 
 @_tell.register
 def _(event: e.GrantIssued) -> _Told:
     grant = event.signed.grant
     where = f"serve in {grant.environment}, pool {grant.pool}"
-    return _Told(f"version {event.version} granted the right to {where}, until {_day(grant.valid_until)}")
+    return _Told(f"version {event.version} granted the right to {where}, until {day(grant.valid_until)}")
 
 
 @_tell.register
@@ -153,14 +163,14 @@ def _(event: e.GrantRevoked) -> _Told:
 
 @_tell.register
 def _(event: e.RolloutStarted) -> _Told:
-    steps = ", then ".join(_step(step) for step in event.steps)
+    steps = ", then ".join(step_in_words(step) for step in event.steps)
     return _Told(f"rollout of version {event.version} started", numbers=steps)
 
 
 @_tell.register
 def _(event: e.RolloutMeasured) -> _Told:
     step = f"step {event.step + 1} of version {event.version}'s rollout"
-    return _Told(f"{step} measured", numbers=_comparison(event.comparison))
+    return _Told(f"{step} measured", numbers=comparison_in_words(event.comparison))
 
 
 @_tell.register
@@ -188,20 +198,20 @@ def _(event: e.RolledBack) -> _Told:
 
 @_tell.register
 def _(event: e.WatermarkAdvanced) -> _Told:
-    return _Told(f"all traffic before {_minute(event.until)} has been handed in", about="fleet")
+    return _Told(f"all traffic before {minute(event.until)} has been handed in", about="fleet")
 
 
 @_tell.register
 def _(event: e.TicksClosed) -> _Told:
-    seen = f"{_count(event.decisions, 'decision')} and {_count(event.outcomes, 'outcome')}"
-    return _Told(f"{_count(event.ticks, 'tick')} closed up to {_minute(event.until)}", numbers=seen, about="fleet")
+    seen = f"{count(event.decisions, 'decision')} and {count(event.outcomes, 'outcome')}"
+    return _Told(f"{count(event.ticks, 'tick')} closed up to {minute(event.until)}", numbers=seen, about="fleet")
 
 
 @_tell.register
 def _(event: e.FindingOpened) -> _Told:
     evidence = f"log evidence {event.log_evidence:.1f} over its threshold {event.log_threshold:.1f}"
-    worst = _features(event) or _errors(event)
-    since = f"since {_day(event.since)}, as of {_day(event.as_of)}"
+    worst = worst_feature(event) or errors_compared(event)
+    since = f"since {day(event.since)}, as of {day(event.as_of)}"
     about = "data drift" if event.about is e.FindingKind.DATA_DRIFT else "change of performance"
     return _Told(f"{about} found in version {event.version} {since}", numbers=f"{evidence}{worst}")
 
@@ -213,19 +223,19 @@ def _(event: e.VerdictReached) -> _Told:
         Action.RETRAIN: "retrain because of",
         Action.CALL_A_PERSON: "a person must look at",
     }[event.verdict.action]
-    return _Told(f"verdict, {action} the finding of {_day(event.as_of)}", event.verdict.reason)
+    return _Told(f"verdict, {action} the finding of {day(event.as_of)}", event.verdict.reason)
 
 
 @_tell.register
 def _(event: e.RetrainingStarted) -> _Told:
-    what = f"retraining {_short(event.batch)} of {_count(len(event.models), 'model')} started"
-    return _Told(what, event.reason, f"on data before {_day(event.as_of)}", event.spec)
+    what = f"retraining {short(event.batch)} of {count(len(event.models), 'model')} started"
+    return _Told(what, event.reason, f"on data before {day(event.as_of)}", event.spec)
 
 
 @_tell.register
 def _(event: e.RetrainingFinished) -> _Told:
     end = "succeeded" if event.succeeded else "failed"
-    return _Told(f"retraining {_short(event.batch)} {end}", event.reason, about="fleet")
+    return _Told(f"retraining {short(event.batch)} {end}", event.reason, about="fleet")
 
 
 # --- data plane ------------------------------------------------------------------------------------
@@ -233,24 +243,22 @@ def _(event: e.RetrainingFinished) -> _Told:
 
 @_tell.register
 def _(event: e.SegmentSealed) -> _Told:
-    what = _count(event.records, event.content.value.removesuffix("s"))
-    numbers = f"numbers {event.first_number} to {event.last_number} of epoch {_short(event.epoch)}"
-    return _Told(
-        f"segment {_short(event.digest)} sealed with {what}", numbers=numbers, about=f"replica {event.replica}"
-    )
+    what = count(event.records, event.content.value.removesuffix("s"))
+    numbers = f"numbers {event.first_number} to {event.last_number} of epoch {short(event.epoch)}"
+    return _Told(f"segment {short(event.digest)} sealed with {what}", numbers=numbers, about=f"replica {event.replica}")
 
 
 @_tell.register
 def _(event: e.RecordsLost) -> _Told:
-    lost = _count(event.last_number - event.first_number + 1, "record")
-    numbers = f"numbers {event.first_number} to {event.last_number} of epoch {_short(event.epoch)}"
+    lost = count(event.last_number - event.first_number + 1, "record")
+    numbers = f"numbers {event.first_number} to {event.last_number} of epoch {short(event.epoch)}"
     return _Told(f"{lost} lost", event.reason, numbers, f"replica {event.replica}")
 
 
 @_tell.register
 def _(event: e.RecordsDropped) -> _Told:
-    dropped = _count(event.records, event.content.value.removesuffix("s"))
-    numbers = f"counted in file {event.file} of epoch {_short(event.epoch)}"
+    dropped = count(event.records, event.content.value.removesuffix("s"))
+    numbers = f"counted in file {event.file} of epoch {short(event.epoch)}"
     return _Told(f"{dropped} not kept", "its capture policy is sampled", numbers)
 
 
@@ -274,22 +282,22 @@ def _(event: k.LegalHoldReleased) -> _Told:
 
 @_tell.register
 def _(event: k.BodiesDeleted) -> _Told:
-    what = f"{_count(event.records, 'record')} in {_count(len(event.digests), 'segment')} deleted"
-    numbers = f"of {_count(len(event.models), 'model')}, none newer than {_day(event.before)}"
+    what = f"{count(event.records, 'record')} in {count(len(event.digests), 'segment')} deleted"
+    numbers = f"of {count(len(event.models), 'model')}, none newer than {day(event.before)}"
     return _Told(what, event.reason, numbers, "fleet")
 
 
 @_tell.register
 def _(event: s.SubjectErasureOrdered) -> _Told:
-    records = _count(sum(part.records for part in event.parts), "record")
-    numbers = f"{records} of {', '.join(f'{part.model} ({_short(part.pseudonym)})' for part in event.parts)}"
+    records = count(sum(part.records for part in event.parts), "record")
+    numbers = f"{records} of {', '.join(f'{part.model} ({short(part.pseudonym)})' for part in event.parts)}"
     return _Told("erasure of a data subject ordered", event.reason, numbers, "fleet")
 
 
 @_tell.register
 def _(event: s.SubjectErased) -> _Told:
-    numbers = f"key destroyed, inputs of {_count(event.records, 'record')} unreadable"
-    return _Told(f"data subject {_short(event.pseudonym)} erased", event.reason, numbers)
+    numbers = f"key destroyed, inputs of {count(event.records, 'record')} unreadable"
+    return _Told(f"data subject {short(event.pseudonym)} erased", event.reason, numbers)
 
 
 # --- who may ask and who may act ---------------------------------------------------------------------
@@ -303,9 +311,9 @@ def _(event: t.AuthenticationSet) -> _Told:
 
 @_tell.register
 def _(event: t.TokenCreated) -> _Told:
-    models = f" on {_names(event.models)}" if event.models else ""
+    models = f" on {listed(event.models)}" if event.models else ""
     quota = "" if event.per_second is None else f", at most {event.per_second:g} requests/s a replica"
-    numbers = f"{_names(event.roles)}{models}{quota}, until {_day(event.expires)}"
+    numbers = f"{listed(event.roles)}{models}{quota}, until {day(event.expires)}"
     return _Told(f"key {event.token} made for {event.name}", numbers=numbers, about="access")
 
 
@@ -326,7 +334,7 @@ def _(event: t.RoleTaken) -> _Told:
 
 @_tell.register
 def _(event: t.AccessRefused) -> _Told:
-    what = f"replica {event.replica} refused {_count(event.requests, 'request')}"
+    what = f"replica {event.replica} refused {count(event.requests, 'request')}"
     who = f" of {event.caller}" if event.caller else " of nobody known"
     return _Told(f"{what}{who}", event.reason, about=event.model or "access")
 
@@ -337,79 +345,10 @@ def _(event: t.AccessRefused) -> _Told:
 @_tell.register
 def _(event: e.GovernorStarted) -> _Told:
     return _Told(
-        f"governor started for the {_ordinal(event.epoch)} time", numbers=f"with key {event.key_id}", about="fleet"
+        f"governor started for the {ordinal(event.epoch)} time", numbers=f"with key {event.key_id}", about="fleet"
     )
 
 
 @_tell.register
 def _(event: e.CommandRefused) -> _Told:
     return _Told(f"command {event.command} refused", event.reason, about=event.model or "fleet")
-
-
-# --- words -----------------------------------------------------------------------------------------
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def _ordinal(number: int) -> str:
-    tens = number % 100 in (11, 12, 13)
-    return f"{number}{'th' if tens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
-
-
-def _short(text: str) -> str:
-    return text.removeprefix("sha256:")[:_SHOWN]
-
-
-def _day(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d}"
-
-
-def _minute(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M}"
-
-
-def _names(names: tuple[str, ...]) -> str:
-    return " and ".join(names) or "nobody"
-
-
-def _partition(partition: dict[str, str]) -> str:
-    return ", ".join(f"{column} {value}" for column, value in partition.items())
-
-
-def _report(report: EvaluationReport) -> str:
-    passed = len(report.gates) - len(report.failures)
-    gates = f"{passed} of {_count(len(report.gates), 'gate')} passed on {_count(report.rows, 'row')}"
-    mae = report.metrics.get("mae")
-    return gates if mae is None else f"{gates}, MAE {mae:.2f}"
-
-
-def _comparison(comparison: Comparison) -> str:
-    metric = comparison.metric.upper()
-    numbers = f"challenger {metric} {comparison.challenger:.2f} against the champion's {comparison.champion:.2f}"
-    bounds = ""
-    if comparison.low is not None and comparison.high is not None:
-        level = f"{comparison.confidence:.0%} confidence"
-        bounds = f" (difference {comparison.low:+.2f} to {comparison.high:+.2f} at {level})"
-    return f"{numbers} on {_count(comparison.rows, 'row')}{bounds}"
-
-
-def _step(step: e.Step) -> str:
-    if step.stage is e.Stage.FULL:
-        return "all traffic"
-    share = "shadow" if step.stage is e.Stage.SHADOW else f"canary at {step.share:.0%}"
-    return f"{share} for {_count(step.decisions, 'decision')}"
-
-
-def _features(event: e.FindingOpened) -> str:
-    if event.about is not e.FindingKind.DATA_DRIFT or not event.features:
-        return ""
-    first = event.features[0]
-    return f", mostly in {first.feature} (PSI {first.psi:.2f})"
-
-
-def _errors(event: e.FindingOpened) -> str:
-    if event.recent is None or event.baseline is None:
-        return ""
-    return f", recent MAE {event.recent.mae:.2f} against the baseline's {event.baseline.mae:.2f}"

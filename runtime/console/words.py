@@ -1,0 +1,89 @@
+"""Phrases that sentences are made of: numbers with their nouns, dates, short digests, what was measured."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from runtime.domain import events as e
+from runtime.domain.reports import Comparison, EvaluationReport
+
+SHOWN = 12
+"""Characters of a digest or id that are shown."""
+
+
+def count(number: int, noun: str) -> str:
+    """A number and its noun, in the plural unless it is one: ``1 row``, ``1,200 rows``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def ordinal(number: int) -> str:
+    """``1st``, ``12th``."""
+    tens = number % 100 in (11, 12, 13)
+    return f"{number}{'th' if tens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
+
+
+def short(text: str) -> str:
+    """Enough of a digest or id to find it by."""
+    return text.removeprefix("sha256:")[:SHOWN]
+
+
+def day(moment: datetime) -> str:
+    """The date."""
+    return f"{moment:%Y-%m-%d}"
+
+
+def minute(moment: datetime) -> str:
+    """Date, hour and minute."""
+    return f"{moment:%Y-%m-%d %H:%M}"
+
+
+def listed(names: tuple[str, ...]) -> str:
+    """Joined by "and"; ``nobody`` for none."""
+    return " and ".join(names) or "nobody"
+
+
+def partition_in_words(partition: dict[str, str]) -> str:
+    """``carrier AA, dest LAX``."""
+    return ", ".join(f"{column} {value}" for column, value in partition.items())
+
+
+def report_in_words(report: EvaluationReport) -> str:
+    """How many gates passed, on how many rows, with which error."""
+    passed = len(report.gates) - len(report.failures)
+    gates = f"{passed} of {count(len(report.gates), 'gate')} passed on {count(report.rows, 'row')}"
+    mae = report.metrics.get("mae")
+    return gates if mae is None else f"{gates}, MAE {mae:.2f}"
+
+
+def comparison_in_words(comparison: Comparison) -> str:
+    """A challenger's error against the champion's, with the interval of their difference."""
+    metric = comparison.metric.upper()
+    numbers = f"challenger {metric} {comparison.challenger:.2f} against the champion's {comparison.champion:.2f}"
+    bounds = ""
+    if comparison.low is not None and comparison.high is not None:
+        level = f"{comparison.confidence:.0%} confidence"
+        bounds = f" (difference {comparison.low:+.2f} to {comparison.high:+.2f} at {level})"
+    return f"{numbers} on {count(comparison.rows, 'row')}{bounds}"
+
+
+def step_in_words(step: e.Step) -> str:
+    """A rollout's step: whose traffic, for how long."""
+    if step.stage is e.Stage.FULL:
+        return "all traffic"
+    share = "shadow" if step.stage is e.Stage.SHADOW else f"canary at {step.share:.0%}"
+    return f"{share} for {count(step.decisions, 'decision')}"
+
+
+def worst_feature(event: e.FindingOpened) -> str:
+    """The feature that drifted most; empty for a finding of another kind."""
+    if event.about is not e.FindingKind.DATA_DRIFT or not event.features:
+        return ""
+    first = event.features[0]
+    return f", mostly in {first.feature} (PSI {first.psi:.2f})"
+
+
+def errors_compared(event: e.FindingOpened) -> str:
+    """The recent error against the baseline's; empty where there is none."""
+    if event.recent is None or event.baseline is None:
+        return ""
+    return f", recent MAE {event.recent.mae:.2f} against the baseline's {event.baseline.mae:.2f}"
