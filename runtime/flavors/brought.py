@@ -9,15 +9,26 @@ from typing import Any
 
 from runtime.domain.ids import Digest, digest_of
 from runtime.domain.schema import Schema
+from runtime.flavors.container import Manifest
 from runtime.flavors.errors import ArtifactInvalid
 from runtime.flavors.estimators import wrong
 
 
 class BroughtPredictor:
-    """A version that takes the schema's columns as they are."""
+    """A version that takes the schema's columns as they are. A kind of it names its ``flavor``."""
+
+    flavor: str
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
+
+    def manifest(self) -> Manifest:
+        """What its artifact says of itself."""
+        return Manifest(flavor=self.flavor, model_schema=self._schema, options=self._options())
+
+    def _options(self) -> dict[str, str] | None:
+        """What must be known of it that its files do not say."""
+        return None
 
     @property
     def schema(self) -> Schema:

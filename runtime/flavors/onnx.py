@@ -39,6 +39,8 @@ _TEXT = "tensor(string)"
 class OnnxPredictor(BroughtPredictor):
     """A graph with its columns bound. Raises ``ArtifactInvalid`` if they do not fit, or one row cannot be answered."""
 
+    flavor = FLAVOR
+
     def __init__(self, session: Session, schema: Schema) -> None:
         super().__init__(schema)
         self.session = session
@@ -47,14 +49,9 @@ class OnnxPredictor(BroughtPredictor):
             _check_names(session, schema)
         self._try_one()
 
-    @property
-    def flavor(self) -> str:
-        """``onnx``."""
-        return FLAVOR
-
-    def manifest(self) -> Manifest:
-        """What its artifact says of itself; the option ``output`` names the tensor that answers."""
-        return Manifest(flavor=FLAVOR, model_schema=self._schema, options={"output": self.session.output})
+    def _options(self) -> dict[str, str]:
+        """``output`` names the tensor that answers."""
+        return {"output": self.session.output}
 
     def predict(self, columns: Columns) -> Floats:
         """The first output, shape [rows]. Raises ``SchemaMismatch``."""

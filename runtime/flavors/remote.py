@@ -51,6 +51,8 @@ class _Again(Exception):
 class RemotePredictor(BroughtPredictor):
     """An endpoint. ``predict`` blocks its thread; on an event loop ``ask`` is awaited instead."""
 
+    flavor = FLAVOR
+
     def __init__(self, remote: Remote, schema: Schema, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(schema)
         self.remote = remote
@@ -61,15 +63,6 @@ class RemotePredictor(BroughtPredictor):
     def __reduce__(self) -> tuple[type[RemotePredictor], tuple[Remote, Schema]]:
         """Its section: connections and the breaker's memory stay in their process."""
         return RemotePredictor, (self.remote, self._schema)
-
-    @property
-    def flavor(self) -> str:
-        """``remote``."""
-        return FLAVOR
-
-    def manifest(self) -> Manifest:
-        """What its artifact says of itself."""
-        return Manifest(flavor=FLAVOR, model_schema=self._schema)
 
     def predict(self, columns: Columns) -> Floats:
         """The first output, shape [rows]. Raises ``SchemaMismatch``, ``EndpointFailed``."""

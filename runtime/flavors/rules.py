@@ -33,6 +33,8 @@ SOURCE = "function.py"
 class TablePredictor(BroughtPredictor):
     """A decision table."""
 
+    flavor = FLAVOR
+
     def __init__(self, content: bytes, schema: Schema) -> None:
         super().__init__(schema)
         self.content = content
@@ -42,15 +44,6 @@ class TablePredictor(BroughtPredictor):
         """Its text."""
         return TablePredictor, (self.content, self._schema)
 
-    @property
-    def flavor(self) -> str:
-        """``rules``."""
-        return FLAVOR
-
-    def manifest(self) -> Manifest:
-        """What its artifact says of itself."""
-        return Manifest(flavor=FLAVOR, model_schema=self._schema)
-
     def predict(self, columns: Columns) -> Floats:
         """The first output, shape [rows]. Raises ``SchemaMismatch``."""
         return self._table.predict(columns, check_columns(columns, self._schema))
@@ -58,6 +51,8 @@ class TablePredictor(BroughtPredictor):
 
 class FunctionPredictor(BroughtPredictor):
     """A function of one row. ``source`` is its module's, as it was when the version was made."""
+
+    flavor = FLAVOR
 
     def __init__(self, function: str, source: bytes, schema: Schema) -> None:
         super().__init__(schema)
@@ -71,15 +66,9 @@ class FunctionPredictor(BroughtPredictor):
         """Its name and source."""
         return FunctionPredictor, (self.function, self.source, self._schema)
 
-    @property
-    def flavor(self) -> str:
-        """``rules``."""
-        return FLAVOR
-
-    def manifest(self) -> Manifest:
-        """What its artifact says of itself; the option ``function`` names it in the code at hand."""
-        options = {"function": self.function, "source": digest_of(self.source)}
-        return Manifest(flavor=FLAVOR, model_schema=self._schema, options=options)
+    def _options(self) -> dict[str, str]:
+        """``function`` names it in the code at hand."""
+        return {"function": self.function, "source": digest_of(self.source)}
 
     def predict(self, columns: Columns) -> Floats:
         """The first output, shape [rows]. Raises ``SchemaMismatch``, and what the function raises."""

@@ -31,6 +31,8 @@ SOURCE = "module.py"
 class TorchPredictor(BroughtPredictor):
     """A module in evaluation mode with its weights."""
 
+    flavor = FLAVOR
+
     def __init__(self, weights: bytes, module: str, source: bytes, schema: Schema) -> None:
         super().__init__(schema)
         self.weights, self.module, self.source = weights, module, source
@@ -48,14 +50,9 @@ class TorchPredictor(BroughtPredictor):
         """Its parts, as the artifact has them."""
         return TorchPredictor, (self.weights, self.module, self.source, self._schema)
 
-    @property
-    def flavor(self) -> str:
-        """``torch``."""
-        return FLAVOR
-
-    def manifest(self) -> Manifest:
-        """What its artifact says of itself; the option ``module`` names the code that the weights belong to."""
-        return Manifest(flavor=FLAVOR, model_schema=self._schema, options={"module": self.module})
+    def _options(self) -> dict[str, str]:
+        """``module`` names the code that the weights belong to."""
+        return {"module": self.module}
 
     def predict(self, columns: Columns) -> Floats:
         """The first output, shape [rows]. Raises ``SchemaMismatch``."""
