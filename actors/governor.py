@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ray
@@ -366,13 +365,8 @@ class Governor:
 
 def _command_gate(settings: Settings) -> CommandGate:
     from runtime.serving.authentication.commands import CommandGate
-    from runtime.serving.authentication.jwks import KeySet
-    from runtime.serving.authentication.oidc import Tokens
+    from runtime.serving.authentication.oidc import tokens_of
     from runtime.serving.authentication.pepper import Pepper
-    from runtime.serving.authentication.provider import load_provider
+    from runtime.serving.authentication.provider import provider_of
 
-    tokens = None
-    if settings.oidc:
-        provider = load_provider(Path(settings.oidc))
-        tokens = Tokens(provider, KeySet(provider.jwks, time.monotonic))
-    return CommandGate(Pepper.load_or_create(settings.pepper), tokens)
+    return CommandGate(Pepper.load_or_create(settings.pepper), tokens_of(provider_of(settings)))

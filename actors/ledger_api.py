@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from ray import serve
@@ -20,9 +18,7 @@ from ray.serve.schema import ApplicationStatus
 from actors.front import start_front
 from actors.names import API
 from runtime.domain.errors import SettingsError
-from runtime.domain.tokens import Mode
-from runtime.serving.authentication.gate import gate_of
-from runtime.serving.authentication.provider import Provider, load_provider
+from runtime.serving.authentication.checking import Checking
 from runtime.serving.ledger_api import Ledger, application
 from runtime.settings import Settings
 
@@ -32,27 +28,18 @@ _ON_THE_HEAD = {"node:__internal_head__": 0.001}
 _ASK_SECONDS = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """Whether whoever asks must prove who they are, and how that is checked; plain values, since they travel."""
-
-    mode: Mode
-    pepper: str
-    provider: Provider | None
-
-
 class LedgerApi:
     """One replica. It is ready at once: a ledger that is away is told to whoever asks."""
 
-    def __init__(self, database: str, asking: Asking) -> None:
-        self._application = application(Ledger(database), gate_of(asking.mode, asking.pepper, asking.provider))
+    def __init__(self, database: str, checking: Checking) -> None:
+        self._application = application(Ledger(database), checking.gate())
 
     def __serve_build_asgi_app__(self) -> Callable[..., Awaitable[None]]:
         """What Serve mounts, asked for after the constructor."""
         return self._application
 
 
-def api_app(database: str, asking: Asking) -> Application:
+def api_app(database: str, checking: Checking) -> Application:
     """The Serve application."""
     deploy = serve.deployment(
         name="LedgerApi",
@@ -63,16 +50,14 @@ def api_app(database: str, asking: Asking) -> Application:
         ray_actor_options={"num_cpus": 0, "resources": _ON_THE_HEAD},
         logging_config={"enable_access_log": False},
     )
-    bound: Application = deploy(serve.ingress()(LedgerApi)).bind(database, asking)
+    bound: Application = deploy(serve.ingress()(LedgerApi)).bind(database, checking)
     return bound
 
 
 def begin_api(settings: Settings) -> None:
     """Have the application started beside whatever else starts. Safe to repeat."""
     start_front(settings)
-    provider = load_provider(Path(settings.oidc)) if settings.oidc else None
-    asking = Asking(settings.authentication, str(settings.pepper), provider)
-    target = RunTarget(api_app(settings.database, asking), API, PREFIX)
+    target = RunTarget(api_app(settings.database, Checking.of(settings)), API, PREFIX)
     waiting: dict[str, Any] = {
         "wait_for_ingress_deployment_creation": False,
         "wait_for_applications_running": False,

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -27,14 +27,11 @@ from actors.front import start_front
 from actors.names import GOVERNOR, NAMESPACE, pool_app
 from runtime.domain.entry import Draft
 from runtime.domain.routes import Routes, Servable
-from runtime.domain.tokens import Mode
 from runtime.flavors import load
 from runtime.ledger.signing import check_grant, key_id_of
 from runtime.serving.authentication.authorise import GatedAuthority
+from runtime.serving.authentication.checking import Checking
 from runtime.serving.authentication.denials import Denials
-from runtime.serving.authentication.gate import Gate, gate_of
-from runtime.serving.authentication.pepper import Pepper
-from runtime.serving.authentication.provider import Provider, load_provider
 from runtime.serving.capture import Capture, CaptureLimits
 from runtime.serving.follower import PRINCIPAL, Follower, GovernorAway, Refusals
 from runtime.serving.grpc import LOOPBACK_ONLY, GrpcFace, Peers
@@ -72,34 +69,22 @@ class ServerOptions:
     subjects: str = ""
     """The folder of data subjects' keys, shared by all nodes that run a replica; ``keyring`` is its id."""
     keyring: str = ""
+    checking: Checking = field(default_factory=Checking)
 
     def open_keyring(self) -> Keyring:
         """Raises ``KeyringUnavailable``, also for a folder of this node's own."""
         return Keyring.open(Path(self.subjects), _now, expected=self.keyring) if self.subjects else no_keyring()
 
-    authentication: Mode = "required"
-    pepper: str = ""
-    """The file with which API keys are checked, on each machine that runs a replica."""
-    provider: Provider | None = None
-
-    def own_key(self) -> str | None:
-        """With what a replica proves to be the cluster's own."""
-        return Pepper.load(Path(self.pepper)).own_key() if self.authentication == "required" else None
-
     def peers(self) -> Peers:
         """Whose gRPC connections are taken."""
-        return LOOPBACK_ONLY if self.authentication == "none" else Peers()
-
-    def gate(self) -> Gate:
-        """What every request meets first. Raises ``KeyUnusable`` when there is no pepper to check keys with."""
-        return gate_of(self.authentication, self.pepper, self.provider)
+        return LOOPBACK_ONLY if self.checking.mode == "none" else Peers()
 
 
 class RemoteGovernor:
     """The governor as a replica reaches it: by name, found again after it was away."""
 
     def __init__(self, options: ServerOptions, replica: str) -> None:
-        self._options, self._replica, self._own_key = options, replica, options.own_key()
+        self._options, self._replica, self._own_key = options, replica, options.checking.own_key()
         self._found: ActorHandle[Any] | None = None
 
     async def routes(self, size: int, flush: int) -> Routes:
@@ -161,7 +146,7 @@ class ModelServer(Methods):
         self._applied = asyncio.Event()
         subjects = Subjects(options.open_keyring)
         service = Service(pool, self._capture, _now, self._applied.is_set, version("fleetward"), subjects=subjects)
-        gate, denials = options.gate(), Denials(replica, PRINCIPAL, _now)
+        gate, denials = options.checking.gate(), Denials(replica, PRINCIPAL, _now)
         self._application = GrpcFace(service, self._close, GatedAuthority(gate, denials.add), options.peers())
         follower = Follower(pool, governor, self._capture, refusals, gate, denials, forget=subjects.forget)
         self._following = asyncio.create_task(follower.run(self._applied))
@@ -238,9 +223,7 @@ def deploy_pool(settings: Settings, *, pool: str, public_keys: Sequence[str]) ->
         pool_bytes=settings.pool_bytes,
         subjects=str(settings.subjects),
         keyring=Keyring.create(settings.subjects, _now).id,
-        authentication=settings.authentication,
-        pepper=str(settings.pepper),
-        provider=load_provider(Path(settings.oidc)) if settings.oidc else None,
+        checking=Checking.of(settings),
     )
     serve.run(model_server_app(options, settings.replicas), name=pool_app(pool), route_prefix="/")
     return url

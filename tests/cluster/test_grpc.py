@@ -15,14 +15,11 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
 from runtime.domain.events import SegmentSealed
-from runtime.domain.routes import Route
-from runtime.ledger.signing import SigningKey
 from runtime.local_cluster import LocalCluster
 from runtime.settings import Settings
-from runtime.storage.objects import ObjectStore
 from runtime.storage.segments import read_segment
 from tests.cluster.fleet import environment
-from tests.cluster.test_serving import PATIENCE, Bench, SmallGovernor
+from tests.cluster.test_serving import PATIENCE, Bench, begun
 
 ID = "0190b8a6-7c1f-7d2e-8a52-4f3c2b1a0d9e"
 
@@ -48,23 +45,10 @@ def bench(cluster: LocalCluster, port: int, tmp_path_factory: pytest.TempPathFac
     from ray import serve
 
     from actors.front import start_front
-    from actors.model_server import ServerOptions, model_server_app
-    from actors.names import NAMESPACE
+    from actors.model_server import model_server_app
 
     folder: Path = tmp_path_factory.mktemp("grpc")
-    governor: Any = ray.remote(SmallGovernor).options(name="grpc-governor", namespace=NAMESPACE, num_cpus=0).remote()
-    key = SigningKey.load_or_create(folder / "key.pem")
-    bench = Bench(cluster.serve_url, governor, ObjectStore.open(str(folder / "store")), key, replicas=1)
-    bench.call("put", Route(model="m", champion=bench.servable(1, 10)))
-    options = ServerOptions(
-        pool="test",
-        public_keys=(key.public_key_text,),
-        store=str(folder / "store"),
-        wal=str(folder / "wal"),
-        governor="grpc-governor",
-        seal_seconds=60,
-        authentication="none",
-    )
+    bench, options = begun(folder, cluster.serve_url, "grpc-governor", replicas=1)
     serve.shutdown()  # where Serve runs already, it runs without gRPC
     with environment({**cluster.environment(), "FLEETWARD_SERVE_GRPC_PORT": str(port)}):
         start_front(Settings.from_environment({"FLEETWARD_HOME": str(folder), "FLEETWARD_AUTHENTICATION": "none"}))
@@ -75,7 +59,7 @@ def bench(cluster: LocalCluster, port: int, tmp_path_factory: pytest.TempPathFac
         bench.until(lambda: _is_ready(client))
     yield bench
     serve.shutdown()  # the next tests start it as they need it
-    ray.kill(governor)
+    ray.kill(bench.governor)
 
 
 def _is_ready(client: triton.InferenceServerClient) -> bool:

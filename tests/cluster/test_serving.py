@@ -153,29 +153,39 @@ def outputs(response: httpx.Response) -> list[float]:
     return [round(value, 6) for value in response.json()["outputs"][0]["data"]]
 
 
-@pytest.fixture(scope="module")
-def served(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def begun(folder: Path, url: str, name: str, replicas: int) -> tuple[Bench, Any]:
+    """A governor of this name that routes version 1 of ``m``, and the options of replicas that follow it."""
     import ray
-    from ray import serve
 
-    from actors.front import start_front
-    from actors.model_server import ServerOptions, model_server_app
+    from actors.model_server import ServerOptions
     from actors.names import NAMESPACE
+    from runtime.serving.authentication.checking import Checking
 
-    folder: Path = tmp_path_factory.mktemp("serving")
-    governor = ray.remote(SmallGovernor).options(name="small-governor", namespace=NAMESPACE, num_cpus=0).remote()
+    governor = ray.remote(SmallGovernor).options(name=name, namespace=NAMESPACE, num_cpus=0).remote()
     key = SigningKey.load_or_create(folder / "key.pem")
-    bench = Bench(cluster.serve_url, governor, ObjectStore.open(str(folder / "store")), key)
+    bench = Bench(url, governor, ObjectStore.open(str(folder / "store")), key, replicas)
     bench.call("put", Route(model="m", champion=bench.servable(1, 10)))
     options = ServerOptions(
         pool="test",
         public_keys=(key.public_key_text,),
         store=str(folder / "store"),
         wal=str(folder / "wal"),
-        governor="small-governor",
+        governor=name,
         seal_seconds=60,
-        authentication="none",
+        checking=Checking("none"),
     )
+    return bench, options
+
+
+@pytest.fixture(scope="module")
+def served(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    from ray import serve
+
+    from actors.front import start_front
+    from actors.model_server import model_server_app
+
+    folder: Path = tmp_path_factory.mktemp("serving")
+    bench, options = begun(folder, cluster.serve_url, "small-governor", replicas=2)
     with environment(cluster.environment()):
         start_front(Settings.from_environment({"FLEETWARD_HOME": str(folder), "FLEETWARD_AUTHENTICATION": "none"}))
     serve.run(model_server_app(options, replicas=2), name="pool-test", route_prefix="/")

@@ -35,6 +35,7 @@ from runtime.domain.tokens import AccessRefused, Role, RoleGiven, TokenCreated, 
 from runtime.ledger.signing import SigningKey, sign_grant
 from runtime.ledger.verify import verify_log
 from runtime.local_cluster import LocalCluster
+from runtime.serving.authentication.checking import Checking
 from runtime.serving.authentication.pepper import NewKey, Pepper
 from tests.cluster.fleet import Fleet, ask, environment, fleet_up, slip_in, tamper, train
 from tests.cluster.routes import MODELS
@@ -300,7 +301,7 @@ def test_replicas_deployed_by_hand_load_nothing_without_a_grant_of_their_own(fle
         store=fleet.settings.store,
         wal=str(tmp_path / "wal"),
         governor="impostor",
-        pepper=str(fleet.settings.pepper),
+        checking=Checking.of(fleet.settings),
     )
     serve.run(model_server_app(options, replicas=1), name="by-hand", route_prefix="/by-hand")
     try:

@@ -11,18 +11,15 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Protocol
 
 from runtime.domain.errors import RequestError
-from runtime.domain.tokens import Key, Mode
+from runtime.domain.tokens import Key
 from runtime.serving.authentication.errors import NO_CREDENTIAL, Unauthenticated
 from runtime.serving.authentication.identity import Identity, anybody
-from runtime.serving.authentication.jwks import KeySet
 from runtime.serving.authentication.keyring import KeyRing
 from runtime.serving.authentication.oidc import Tokens, UnknownSigner
 from runtime.serving.authentication.pepper import Pepper
-from runtime.serving.authentication.provider import Provider
 from runtime.serving.authentication.quota import Buckets
 
 _CALLER = re.compile(r"^[\x21-\x7e]{1,128}$")
@@ -120,14 +117,6 @@ class Required:
         """Reads the provider's keys again when they are old."""
         if self._tokens is not None and self._tokens.keys.is_old() and self._tokens.keys.may_ask():
             self._tokens.keys.refresh()
-
-
-def gate_of(mode: Mode, pepper: str, provider: Provider | None) -> Gate:
-    """The gate of a process. Raises ``KeyUnusable`` when there is no pepper to check keys with."""
-    if mode == "none":
-        return Open()
-    tokens = None if provider is None else Tokens(provider, KeySet(provider.jwks, time.monotonic))
-    return Required(Pepper.load(Path(pepper)), tokens)
 
 
 def _credential(headers: Mapping[bytes, bytes]) -> str:

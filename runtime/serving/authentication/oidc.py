@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from typing import Any
 
 import jwt
@@ -106,3 +107,8 @@ def _number(claims: dict[str, Any], name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise Unauthenticated(f"its {name} is no time")
     return float(value)
+
+
+def tokens_of(provider: Provider | None) -> Tokens | None:
+    """With the provider's keys, read when they are first needed; None where there is no provider."""
+    return None if provider is None else Tokens(provider, KeySet(provider.jwks, time.monotonic))

@@ -26,6 +26,7 @@ from runtime.domain.base import Document
 from runtime.domain.errors import SettingsError
 from runtime.domain.terms import Duration
 from runtime.domain.tokens import GivenRole, ModelPattern
+from runtime.settings import Settings
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _LONGEST_LEEWAY = timedelta(minutes=5)
@@ -91,6 +92,11 @@ def load_provider(path: Path) -> Provider:
         raise SettingsError("FLEETWARD_OIDC", str(path), f"another value of {where}: {problem['msg']}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError("FLEETWARD_OIDC", str(path), f"YAML ({' '.join(str(error).split())})") from error
+
+
+def provider_of(settings: Settings) -> Provider | None:
+    """The provider that the settings name, if any. Raises ``SettingsError``."""
+    return load_provider(Path(settings.oidc)) if settings.oidc else None
 
 
 def _claim(claims: dict[str, Any], name: str) -> Any:
