@@ -103,10 +103,15 @@ def explain_decision(place: Place, store: ObjectStore, key_of: KeyOf, seed: int)
     predictor = load(store.get(first["artifact"]))
     columns = columns_of(records, predictor.schema)
     check_same(place.decision_id, records["output"].to_numpy(), predictor.predict(columns))
-    profile = Profile.from_document(json.loads(store.get(place.baseline))["features"])
+    profile = profile_of(store.get(place.baseline))
     explanation = explain(predictor, columns, profile, seed)
     check_same(place.decision_id, records["output"].to_numpy(), explanation.outputs)
     return ExplainedDecision(place.decision_id, first["model"], first["version"], first["artifact"], explanation)
+
+
+def profile_of(baseline: bytes) -> Profile:
+    """The features' part of a stored baseline."""
+    return Profile.from_document(json.loads(baseline)["features"])
 
 
 def columns_of(records: pa.Table, schema: Schema) -> Columns:
@@ -118,7 +123,7 @@ def columns_of(records: pa.Table, schema: Schema) -> Columns:
 
 
 def check_same(decision_id: str, recorded: Any, again: Any) -> None:
-    """Bit for bit, so that -0.0 is not 0.0 and NaN is itself."""
+    """Raises ``AnotherAnswer``. Bit for bit, so that -0.0 is not 0.0 and NaN is itself."""
     differs = np.flatnonzero(recorded.view(np.int64) != np.ascontiguousarray(again, dtype=np.float64).view(np.int64))
     if differs.size:
         row = int(differs[0])

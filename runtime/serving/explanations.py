@@ -7,7 +7,6 @@ is of the answer that was given and recorded, or it is none.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -16,14 +15,13 @@ import numpy as np
 
 from runtime.domain.decision import Decision
 from runtime.domain.errors import NotServable, RequestError, Unsupported
-from runtime.explaining.decision import check_same
+from runtime.explaining.decision import check_same, profile_of
 from runtime.explaining.explanation import Explanation
 from runtime.explaining.methods import explain
 from runtime.flavors import Predictor
 from runtime.flavors.base import Waiting
 from runtime.serving.live import Offered, Overloaded
 from runtime.serving.protocols.request import InferRequest
-from runtime.statistics.profile import Profile
 
 ROWS = 32
 """Rows of one request that are explained: each is hundreds of predictions."""
@@ -40,7 +38,7 @@ class Explainer:
     def __init__(self, fetch: Callable[[str], bytes]) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="explain")
         self._waiting = 0
-        self._profile = lru_cache(maxsize=BASELINES)(lambda digest: _profile_of(fetch(digest)))
+        self._profile = lru_cache(maxsize=BASELINES)(lambda digest: profile_of(fetch(digest)))
 
     async def explain(
         self, offered: Offered, predictor: Predictor, request: InferRequest, decision: Decision
@@ -78,7 +76,3 @@ class Explainer:
         recorded = np.asarray(decision.outputs, dtype=np.float64)
         check_same(decision.decision_id, recorded, explanation.outputs)
         return explanation
-
-
-def _profile_of(baseline: bytes) -> Profile:
-    return Profile.from_document(json.loads(baseline)["features"])
