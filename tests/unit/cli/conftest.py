@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ from jobs.cli.reading import LedgerReader
 from runtime.domain.entry import Draft
 from runtime.domain.errors import FleetwardError
 from runtime.domain.spec import Spec
-from runtime.domain.state import TokenState
+from runtime.domain.state import HoldState, TokenState
 from runtime.domain.tokens import Role
 from runtime.governance.writer import Receipt, Writer
 from runtime.ledger.log import Log
+from runtime.ledger.note import Signer
+from runtime.ledger.publisher import Publisher
 from runtime.ledger.signing import SigningKey, sign_grant
 from tests.unit.cli.fleet import BASE, clock, story
 
@@ -58,6 +61,9 @@ class StandInGovernor(LedgerReader):
     def roles(self) -> dict[str, tuple[Role, ...]]:
         return self._writer.state.roles
 
+    def holds(self) -> list[HoldState]:
+        return list(self._writer.state.holds.values())
+
     def record(self, draft: Draft) -> Receipt:
         ((answer,),) = self._writer.commit([[draft]])
         if isinstance(answer, FleetwardError):
@@ -89,6 +95,14 @@ def installation(home: Path) -> Iterator[Installation]:
         for answer in writer.commit([[draft] for draft in story()]):
             assert isinstance(answer[0], Receipt), answer
         yield Installation(home, writer)
+
+
+@pytest.fixture
+def vkey(installation: Installation) -> str:
+    """The ledger of the settings has a checkpoint; this is the key that signed it."""
+    signer = Signer(SigningKey.load_or_create(installation.home / "keys" / "governor.pem"), "example.org/ledger")
+    Publisher(installation.writer._log, signer, lambda: datetime.now(UTC)).publish()
+    return signer.verifier.vkey
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from runtime.domain.entry import Draft
 from runtime.domain.erasure import SubjectErased
 from runtime.domain.errors import Forbidden, Refused
 from runtime.domain.ids import new_id
-from runtime.domain.state import ErasureState, HoldState
+from runtime.domain.state import ErasureState
 from runtime.governance.writer import Receipt
 from runtime.ledger.verify import verify_log
 from runtime.settings import Settings
@@ -34,12 +34,9 @@ DIGEST = "sha256:" + "ab" * 32
 
 
 class Eraser(StandInGovernor):
-    """With holds and erasures, replicas that seal nothing, and a death before this kind of entry."""
+    """With erasures, replicas that seal nothing, and a death before this kind of entry."""
 
     dies_before: str | None = None
-
-    def holds(self) -> list[HoldState]:
-        return list(self._writer.state.holds.values())
 
     def erasures(self) -> list[ErasureState]:
         return list(self._writer.state.erasures.values())

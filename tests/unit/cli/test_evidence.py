@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -13,9 +13,6 @@ from zipfile import ZipFile
 import pytest
 from typer.testing import Result
 
-from runtime.ledger.note import Signer
-from runtime.ledger.publisher import Publisher
-from runtime.ledger.signing import SigningKey
 from tests.unit.cli.conftest import Installation
 from tests.unit.cli.fleet import BASE
 from tests.unit.proof.test_room import FOREIGN
@@ -23,14 +20,6 @@ from tests.unit.proof.test_room import FOREIGN
 Run = Callable[..., Result]
 Answer = Callable[..., Any]
 DAY = ("--from", "2026-03-01", "--to", "2026-03-02")
-
-
-@pytest.fixture
-def vkey(installation: Installation) -> str:
-    """The ledger of the settings has a checkpoint; this is the key that signed it."""
-    signer = Signer(SigningKey.load_or_create(installation.home / "keys" / "governor.pem"), "example.org/ledger")
-    Publisher(installation.writer._log, signer, lambda: datetime.now(UTC)).publish()
-    return signer.verifier.vkey
 
 
 @pytest.fixture

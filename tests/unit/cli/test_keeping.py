@@ -16,7 +16,6 @@ from runtime.domain.errors import Refused
 from runtime.domain.events import SegmentSealed
 from runtime.domain.ids import new_id
 from runtime.domain.keeping import BodiesDeleted
-from runtime.domain.state import HoldState
 from runtime.governance.writer import Receipt
 from runtime.ledger.verify import verify_log
 from runtime.settings import Settings
@@ -32,12 +31,9 @@ DIGEST = "sha256:" + "ab" * 32
 
 
 class Keeper(StandInGovernor):
-    """With the holds, and a person who acts while a run is under way."""
+    """With a person who acts while a run is under way."""
 
     meanwhile: Callable[[], object] | None = None
-
-    def holds(self) -> list[HoldState]:
-        return list(self._writer.state.holds.values())
 
     def record(self, draft: Draft) -> Receipt:
         if Keeper.meanwhile is not None and draft.event.kind == "bodies_deleted":

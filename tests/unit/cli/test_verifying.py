@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,6 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from jobs.cli import app
-from runtime.ledger.note import Signer
-from runtime.ledger.publisher import Publisher
-from runtime.ledger.signing import SigningKey
 from tests.unit.cli.conftest import Installation
 from tests.unit.proof.cases import DECISION, LOG, STRANGER, WITNESS, automatic, bundle, signed, watermarks
 
@@ -23,14 +19,6 @@ Answer = Callable[..., Any]
 
 LEAVES = watermarks(5)
 VKEY = LOG.verifier.vkey
-
-
-@pytest.fixture
-def vkey(installation: Installation) -> str:
-    """The ledger of the settings has a checkpoint; this is the key that signed it."""
-    signer = Signer(SigningKey.load_or_create(installation.home / "keys" / "governor.pem"), "example.org/ledger")
-    Publisher(installation.writer._log, signer, lambda: datetime.now(UTC)).publish()
-    return signer.verifier.vkey
 
 
 @pytest.fixture
