@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ BAD = 5
 
 def damage(installation: Installation) -> None:
     """Changes one entry behind the ledger's back."""
-    with sqlite3.connect(installation.ledger) as connection:
+    with closing(sqlite3.connect(installation.ledger)) as connection, connection:
         (leaf,) = connection.execute("SELECT leaf FROM entries WHERE seq = ?", (BAD,)).fetchone()
         connection.execute("UPDATE entries SET leaf = ? WHERE seq = ?", (leaf.replace(b"user:dora", b"user:eve!"), BAD))
 

@@ -3,6 +3,7 @@
 import io
 import re
 import sqlite3
+from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -126,7 +127,7 @@ def test_the_last_section_names_the_head_and_how_to_verify_it(fleet: Fleet) -> N
 
 def test_a_ledger_that_does_not_verify_says_so_in_the_report(fleet: Fleet) -> None:
     fleet.close()
-    with sqlite3.connect(fleet.home / "ledger.db") as database:
+    with closing(sqlite3.connect(fleet.home / "ledger.db")) as database, database:
         for (trigger,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
             database.execute(f'DROP TRIGGER "{trigger}"')
         database.execute("UPDATE entries SET time = '2020-01-01T00:00:00.000000Z' WHERE seq = 3")

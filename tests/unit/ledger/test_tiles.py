@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def opened(path: Path) -> Database:
 
 def stored(path: Path) -> dict[tuple[int, int], int]:
     """The hashes in each tile."""
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         rows = connection.execute("SELECT level, position, length(hashes) FROM tiles")
         return {(level, position): length // 32 for level, position, length in rows}
 

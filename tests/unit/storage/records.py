@@ -2,6 +2,7 @@
 
 import resource
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -57,6 +58,7 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self._database = sqlite3.connect(path, check_same_thread=False)
+        weakref.finalize(self, self._database.close)
         self._database.execute("CREATE TABLE IF NOT EXISTS entries (event_id TEXT PRIMARY KEY, body TEXT)")
 
     def publish(self, drafts: list[Draft]) -> None:
