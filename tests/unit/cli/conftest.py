@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -50,6 +51,7 @@ class StandInGovernor(LedgerReader):
 
     def __init__(self, installation: Installation) -> None:
         super().__init__(installation.url)
+        weakref.finalize(self, self._log.close)  # an acting command has nothing to close: it reaches an actor
         self._writer = installation.writer
 
     def specs(self) -> dict[str, Spec]:
