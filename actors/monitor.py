@@ -15,6 +15,7 @@ from runtime.domain.errors import IntegrityError
 from runtime.monitoring.fold import Monitor as MonitorFold
 from runtime.monitoring.segments import decisions_of, outcomes_of
 from runtime.settings import Settings
+from runtime.statistics.counting import warm_up
 from runtime.storage.keyring import Keyring
 from runtime.storage.keyring_errors import KeyringUnavailable
 from runtime.storage.objects import ObjectMissing, ObjectStore
@@ -34,6 +35,7 @@ class Monitor:
             lambda digest: decisions_of(store, digest, lambda pseudonym: keyring().key_of(pseudonym)),
             lambda digest: outcomes_of(store, digest),
         )
+        warm_up()  # counts meanwhile, more slowly
         self._done = 0
         self._own_key = own_key
         self._progress = asyncio.Condition()

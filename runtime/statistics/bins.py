@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from runtime.statistics.counting import loops
 from runtime.statistics.errors import InvalidStatistic, UncountableColumn
 
 CountVector: TypeAlias = npt.NDArray[np.int64]
@@ -101,7 +102,7 @@ class NumericBins:
 
         Comparison is in float64. Raises UncountableColumn if a value is not a number.
         """
-        return _count_between(np.asarray(self.edges, dtype=np.float64), _floats(values))
+        return loops().between(np.asarray(self.edges, dtype=np.float64), _floats(values))
 
     def as_document(self) -> Document:
         return {"kind": "numeric", "edges": list(self.edges)}
@@ -189,15 +190,6 @@ def is_missing(value: object) -> bool:
     if value is None or type(value).__name__ in {"NAType", "NaTType"}:
         return True
     return isinstance(value, float | np.floating) and math.isnan(value)
-
-
-def _count_between(edges: FloatVector, column: npt.NDArray[np.floating[Any]]) -> CountVector:
-    """The hot path, on its own so that a compiled loop can take its place. Compares in float64."""
-    counts = np.bincount(np.searchsorted(edges, column, side="left"), minlength=edges.size + 2)
-    missing = np.count_nonzero(np.isnan(column))
-    counts[-2] -= missing  # NaN sorts above every edge
-    counts[-1] = missing
-    return counts.astype(np.int64, copy=False)
 
 
 def _cut(quantiles: list[float]) -> tuple[float, ...]:

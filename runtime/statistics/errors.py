@@ -4,7 +4,9 @@ StatisticsError (a FleetwardError)
 ├── UncountableColumn   a column that cannot be put into its bins
 ├── LayoutMismatch      counts, a state and a baseline that do not belong together
 ├── InvalidStatistic    an argument or a stored value outside its domain
-└── NoEvidence          a statistic was asked of nothing
+├── NoEvidence          a statistic was asked of nothing
+├── CorruptState        bytes that are not a stored state, or not one of this version
+└── KernelsUnavailable  the compiled counting loops cannot be had here
 
 Fields go to ``super().__init__`` so that the errors survive pickling between processes.
 """
@@ -61,3 +63,27 @@ class NoEvidence(StatisticsError):
 
     def __str__(self) -> str:
         return f"{self.statistic} is not defined without rows"
+
+
+class CorruptState(StatisticsError):
+    """Bytes that were to hold counts or a detector's state do not."""
+
+    def __init__(self, what: str, expected: str, found: str) -> None:
+        super().__init__(what, expected, found)
+        self.what = what
+        self.expected = expected
+        self.found = found
+
+    def __str__(self) -> str:
+        return f"not a stored state of this version: {self.what} is {self.found}, expected {self.expected}"
+
+
+class KernelsUnavailable(StatisticsError):
+    """The compiled counting loops cannot be had: numba is not installed, or must not compile."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"no compiled counting loops: {self.reason}"
