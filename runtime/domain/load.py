@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from runtime.domain import gates, training
+from runtime.domain import gates, overrides, training
 from runtime.domain import spec as spec_module
 from runtime.domain.errors import SpecError
 from runtime.domain.spec import Spec
@@ -172,6 +173,8 @@ _WORDS = {
     "string_too_short": "text of at least {min_length} characters",
     "string_pattern_mismatch": "text of the form {pattern}",
 }
+    "union_tag_invalid": "{discriminator} to be one of {expected_tags}",
+    "union_tag_not_found": "a value for {discriminator}",
 """Pydantic's types of error in the words of a spec."""
 
 
@@ -187,7 +190,7 @@ def _expected(problem: Any) -> str:
 
 def _field_names() -> list[str]:
     names: set[str] = set()
-    for value in (*vars(spec_module).values(), *vars(gates).values(), *vars(training).values()):
+    for value in chain.from_iterable(vars(module).values() for module in (spec_module, gates, training, overrides)):
         if isinstance(value, type) and issubclass(value, BaseModel):
             names.update(value.model_fields)
     return sorted(names)

@@ -10,6 +10,7 @@ from runtime.domain.base import Document
 from runtime.domain.events import Stage
 from runtime.domain.grant import SignedGrant
 from runtime.domain.ids import Digest, ModelName
+from runtime.domain.overrides import Override
 from runtime.domain.schema import Schema
 from runtime.domain.spec import Capture, Serving, Spec
 from runtime.domain.state import FleetState, ModelState, VersionState
@@ -41,6 +42,7 @@ class Route(Document):
     reason: str = ""
     capture: Capture = Capture()
     serving: Serving = Serving()
+    overrides: tuple[Override, ...] = ()
 
 
 class Routes(Document):
@@ -93,8 +95,9 @@ def _route(model: ModelState, spec: Spec) -> Route:
     if reason or champion is None:
         reason = reason or "its champion holds no live grant"
         return Route(model=name, reason=reason, capture=capture, serving=serving)
+    overrides = spec.overrides or ()
     if model.rollout is None or model.rollout.current.stage is Stage.FULL:
-        return Route(model=name, champion=champion, capture=capture, serving=serving)
+        return Route(model=name, champion=champion, capture=capture, serving=serving, overrides=overrides)
     step = model.rollout.current
     return Route(
         model=name,
@@ -104,6 +107,7 @@ def _route(model: ModelState, spec: Spec) -> Route:
         share=step.share,
         capture=capture,
         serving=serving,
+        overrides=overrides,
     )
 
 

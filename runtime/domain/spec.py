@@ -22,8 +22,9 @@ from runtime.domain.gates import (
 )
 from runtime.domain.ids import digest_of
 from runtime.domain.misfit import misfit
-from runtime.domain.schema import Task, outputs_of
-from runtime.domain.terms import Count, Duration, Share
+from runtime.domain.overrides import Fallback, Override, misfit_of
+from runtime.domain.schema import PROBABILITY, TWO, Task, outputs_of
+from runtime.domain.terms import ClassName, Count, Duration, Share
 from runtime.domain.training import Period, Training
 
 
@@ -237,6 +238,8 @@ class Spec(Document):
     line_of_business: Told = None
     vendors: Told = None
     decommission_plan: Told = None
+    overrides: Annotated[tuple[Override, ...], Field(min_length=1)] | None = None
+    """When an answer is not to be trusted, and what goes out in its place."""
     risk_tier: RiskTier
     risk_rationale: Told = None
     """Exposure and purpose, and complexity (SR 26-2): why the tier is what it is."""
@@ -284,7 +287,36 @@ class Spec(Document):
     def _metric_fits_the_task(self) -> Self:
         proper = {Task.REGRESSION: ("mae", "rmse"), Task.CLASSIFICATION: ("rmse", "log_loss")}[self.task]
         if self.train.is_fitted and self.train.metric not in proper:
-            raise misfit("train.metric", repr(self.train.metric), f"{' or '.join(proper)} for a {self.task.value}")
+            raise misfit("train.metric", repr(self.train.metric.value), expected)
+        for at, gate in enumerate(self.gates):
+            metric = getattr(gate, "metric", None)
+            if metric is not None and metric not in proper:
+                given = repr(metric.value) if "metric" in gate.model_fields_set else f"nothing, which is {metric.value}"
+                raise misfit(f"gates.{at}.gate.metric", given, expected)
+        return self
+
+    @model_validator(mode="after")
+    def _classes_fit_the_task(self) -> Self:
+        if self.classes is None:
+            return self
+        if self.task is not Task.CLASSIFICATION:
+            raise misfit("classes", ", ".join(self.classes), f"no classes in a {self.task.value}")
+        if len(set(self.classes)) != len(self.classes):
+            raise misfit("classes", ", ".join(self.classes), "distinct names")
+        if len(self.classes) > TWO and not self.train.is_fitted:
+            raise misfit("classes", f"{len(self.classes)} of them", f"at most two with trainer {self.train.trainer}")
+        return self
+
+    @model_validator(mode="after")
+    def _overrides_fit_the_model(self) -> Self:
+        rules = self.overrides or ()
+        two_classes = self.watched_output == PROBABILITY
+        at, found, expected = misfit_of(rules, features=self.data.features, two_classes=two_classes)
+        if at:
+            raise misfit(at, found, expected)
+        for place, rule in enumerate(rules):
+            if isinstance(rule.then, Fallback) and rule.then.fallback == self.name:
+                raise misfit(f"overrides.{place}.then.fallback", repr(self.name), "another model")
         return self
 
     @model_validator(mode="after")
@@ -302,10 +334,10 @@ class Spec(Document):
 
     @property
     def policy_digest(self) -> str:
-        """Digest of what decides about its versions: gates, approval, rollout, retraining."""
+        """Digest of what decides about its versions and answers: gates, approval, rollout, retraining, overrides."""
         parts = self.model_dump(
             mode="json",
-            include={"gates", "approval", "rollout", "guardrail", "retrain", "monitor", "risk_tier"},
+            include={"gates", "approval", "rollout", "guardrail", "retrain", "monitor", "risk_tier", "overrides"},
             exclude_none=True,
         )
         return digest_of(canonical.encode(parts))

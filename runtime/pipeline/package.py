@@ -2,7 +2,7 @@
 
     manifest (canonical JSON; its digest is the package's)
     ├── artifact     the version's bytes                            runtime/flavors/container.py
-    ├── baseline     {features, errors, rows, mae, bias}            what the monitor compares with
+    ├── baseline     {features, errors, rows, mae, bias, classes?, seen}   what the monitor and overrides compare with
     ├── card         Markdown
     └── data         dataset digest, partition, its Parquet object and content digest
 
@@ -22,12 +22,16 @@ from runtime.domain import canonical
 from runtime.domain.events import VersionEvaluated, VersionRegistered
 from runtime.domain.ids import Digest, digest_of
 from runtime.domain.reports import EvaluationReport
+from runtime.domain.schema import Task
 from runtime.domain.spec import Spec
 from runtime.pipeline.card import model_card
 from runtime.pipeline.prepare import Partition
+from runtime.pipeline.seen import check_overrides, seen_in
 from runtime.pipeline.train import TrainedModel
+from runtime.statistics.classification import counted
 from runtime.statistics.performance import ErrorSummary, error_profile
 from runtime.statistics.profile import Kind, Profile
+from runtime.statistics.scoring import labels
 from runtime.storage.objects import ObjectStore
 
 
@@ -66,8 +70,13 @@ def package(
     parent: int | None,
     store: ObjectStore,
 ) -> Packaged:
-    """Stores artifact, baseline, card and manifest. Stored objects without a ledger entry do no harm."""
-    baseline = canonical.encode(baseline_document(trained))
+    """Stores artifact, baseline, card and manifest. Stored objects without a ledger entry do no harm.
+
+    Raises ``OverrideUnfit`` for one of the spec's overrides that cannot be tried on this version.
+    """
+    seen = seen_in(trained, refit=origin.spec.retrain.refit)
+    check_overrides(origin.spec.overrides or (), trained, seen)
+    baseline = canonical.encode({**baseline_document(trained), "seen": seen.as_document()})
     documents = {
         "kind": "version_registered",
         "model": trained.model,
@@ -106,18 +115,26 @@ def baseline_document(trained: TrainedModel) -> dict[str, Any]:
     All parts count the same rows: an in-sample prediction would make errors look smaller than they will be.
     """
     rows, predictions = trained.honest
-    errors = predictions - rows.target
+    schema = trained.predictor.schema
+    if schema.gives_class:
+        predictions = labels(predictions)
+        errors = (predictions != rows.target).astype(np.float64)
+    else:
+        errors = predictions - rows.target
     summary = ErrorSummary.from_errors(errors)
-    kinds: dict[str, Kind] = dict.fromkeys(trained.predictor.schema.numbers, "numeric")
-    kinds |= dict.fromkeys(trained.predictor.schema.texts, "categorical")
-    output = trained.predictor.schema.outputs[0].name
+    kinds: dict[str, Kind] = dict.fromkeys(schema.numbers, "numeric")
+    kinds |= dict.fromkeys(schema.texts, "categorical")
+    output = schema.outputs[0].name
     features = Profile.from_columns({**rows.columns, output: predictions}, kinds={**kinds, output: "numeric"})
+    is_class = schema.task is Task.CLASSIFICATION
+    counts = counted(predictions, rows.target, schema.class_count) if is_class else None
     return {
         "features": features.as_document(),
         "errors": error_profile(errors).as_document(),
         "rows": summary.rows,
         "mae": summary.mae,
         "bias": summary.bias,
+        **({"classes": counts.as_document()} if counts is not None else {}),
     }
 
 

@@ -1,0 +1,90 @@
+"""Flags of decision records: short words for what was out of the ordinary.
+
+    version_named                                    the caller named the version
+    not_finite                                       the prediction is no number
+    override:<action>:<when>[:<feature>]             a rule of the model's overrides fired
+    answered:<number>                                this went out in place of the prediction
+    answered_by:<model>:<decision id>:<row>          the prediction of that record went out in its place
+    answers_for:<model>:<decision id>                the record was made for the other model's decision
+    refused                                          nothing went out
+
+A decision holds its flags for all rows together. One that is not true of every row names them before it, counted from
+0: ``@0-2,7 override:flag:missing:distance``. A record holds those of its own row, without the numbers. No flag holds
+an input's value, since those of a data subject lie encrypted beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+OVERRIDE = "override"
+REFUSED = "refused"
+
+
+def override(action: str, when: str, feature: str) -> str:
+    """A rule fired; ``feature`` is empty where it looks at the prediction."""
+    return f"{OVERRIDE}:{action}:{when}:{feature}" if feature else f"{OVERRIDE}:{action}:{when}"
+
+
+def answered(value: float) -> str:
+    """A number went out in place of the prediction."""
+    return f"answered:{value!r}"
+
+
+def answered_by(model: str, decision_id: str, row: int) -> str:
+    """Another model's prediction did, of that row of that decision."""
+    return f"answered_by:{model}:{decision_id}:{row}"
+
+
+def answers_for(model: str, decision_id: str) -> str:
+    """The decision was made because another model's rules asked for it."""
+    return f"answers_for:{model}:{decision_id}"
+
+
+def on_rows(flag: str, rows: Sequence[int], of: int) -> str:
+    """The flag of these rows, in order, of a decision of so many."""
+    return flag if len(rows) == of else f"@{ranges(rows)} {flag}"
+
+
+def ranges(rows: Sequence[int]) -> str:
+    """Numbers in order, those that follow each other as one range.
+
+    >>> ranges([0, 1, 2, 7])
+    '0-2,7'
+    """
+    starts = [rows[0], *(after for before, after in pairwise(rows) if after != before + 1)]
+    ends = [*(before for before, after in pairwise(rows) if after != before + 1), rows[-1]]
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in zip(starts, ends, strict=True))
+
+
+def by_row(flags: Iterable[str], rows: int) -> list[list[str]]:
+    """The flags of each row.
+
+    >>> by_row(["named", "@1 refused"], 2)
+    [['named'], ['named', 'refused']]
+    """
+    found: list[list[str]] = [[] for _ in range(rows)]
+    for flag in flags:
+        of, _, word = flag.partition(" ") if flag.startswith("@") else ("", "", flag)
+        for low, high in _ranges(of) if of else [(0, rows - 1)]:
+            for row in range(low, high + 1):
+                found[row].append(word)
+    return found
+
+
+def _ranges(text: str) -> list[tuple[int, int]]:
+    parts = [part.partition("-") for part in text.removeprefix("@").split(",")]
+    return [(int(low), int(high or low)) for low, _, high in parts]
+
+
+def rule_of(flag: str) -> tuple[str, str, str] | None:
+    """Action, when and feature of a rule that fired; None for any other flag.
+
+    >>> rule_of("override:refuse:missing:a:b")
+    ('refuse', 'missing', 'a:b')
+    """
+    word, *rest = flag.split(":", 3)
+    if word != OVERRIDE or len(rest) < 2:
+        return None
+    return rest[0], rest[1], rest[2] if len(rest) > 2 else ""
