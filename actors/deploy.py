@@ -14,10 +14,10 @@ from actors.connect import dashboard_url
 from actors.credentials import credential_of, first_admin
 from actors.governor import Governor
 from actors.ledger_api import begin_api, wait_for_api
-from actors.model_server import deploy_pool
 from actors.monitor import Monitor
 from actors.names import GOVERNOR, MONITOR, NAMESPACE, OPERATOR, pool_app
 from actors.operator import Operator
+from actors.pools import deploy_pool
 from actors.quiescence import ask
 from runtime.domain.errors import FleetwardError
 from runtime.ledger.trusted import parse_trusted

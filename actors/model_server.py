@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -21,10 +21,8 @@ import ray
 from ray import serve
 from ray.actor import ActorHandle
 from ray.exceptions import GetTimeoutError, RayError
-from ray.serve import Application as ServeApplication
 
-from actors.front import start_front
-from actors.names import GOVERNOR, NAMESPACE, pool_app
+from actors.names import GOVERNOR, NAMESPACE
 from runtime.domain.entry import Draft
 from runtime.domain.routes import Routes, Servable
 from runtime.flavors import load
@@ -39,7 +37,6 @@ from runtime.serving.grpc_service import Methods
 from runtime.serving.http import Service
 from runtime.serving.pool import LIMIT_BYTES, Pool
 from runtime.serving.subjects import Subjects, no_keyring
-from runtime.settings import Settings
 from runtime.storage.keyring import Keyring
 from runtime.storage.objects import ObjectStore
 
@@ -47,8 +44,6 @@ _log = logging.getLogger(__name__)
 
 FIRST_ROUTES_WITHIN = timedelta(seconds=20)
 _GOVERNOR_ANSWERS_WITHIN_S = 30.0
-_REPLICA_CPUS = 0.1
-"""What a replica reserves, so that training finds its CPUs; what it uses is bounded by its one event loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,37 +188,3 @@ def _checker(options: ServerOptions) -> Callable[[Servable, str], None]:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def model_server_app(options: ServerOptions, replicas: int) -> ServeApplication:
-    """The Serve application of a pool."""
-    deploy = serve.deployment(
-        name="ModelServer",
-        num_replicas=replicas,
-        max_ongoing_requests=100,
-        graceful_shutdown_wait_loop_s=0.2,
-        graceful_shutdown_timeout_s=5.0,
-        health_check_period_s=2.0,
-        ray_actor_options={"num_cpus": _REPLICA_CPUS},
-        logging_config={"enable_access_log": False},
-    )
-    application: ServeApplication = deploy(serve.ingress()(ModelServer)).bind(options)
-    return application
-
-
-def deploy_pool(settings: Settings, *, pool: str, public_keys: Sequence[str]) -> str:
-    """The pool's replicas, ready when this returns; where they are reached. Safe to repeat."""
-    url = start_front(settings)
-    options = ServerOptions(
-        pool=pool,
-        public_keys=tuple(public_keys),
-        store=settings.store,
-        wal=str(settings.wal),
-        seal_seconds=settings.seal_seconds,
-        pool_bytes=settings.pool_bytes,
-        subjects=str(settings.subjects),
-        keyring=Keyring.create(settings.subjects, _now).id,
-        checking=Checking.of(settings),
-    )
-    serve.run(model_server_app(options, settings.replicas), name=pool_app(pool), route_prefix="/")
-    return url

@@ -45,7 +45,7 @@ def bench(cluster: LocalCluster, port: int, tmp_path_factory: pytest.TempPathFac
     from ray import serve
 
     from actors.front import start_front
-    from actors.model_server import model_server_app
+    from actors.pools import model_server_app
 
     folder: Path = tmp_path_factory.mktemp("grpc")
     bench, options = begun(folder, cluster.serve_url, "grpc-governor", replicas=1)

@@ -182,7 +182,7 @@ def served(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> I
     from ray import serve
 
     from actors.front import start_front
-    from actors.model_server import model_server_app
+    from actors.pools import model_server_app
 
     folder: Path = tmp_path_factory.mktemp("serving")
     bench, options = begun(folder, cluster.serve_url, "small-governor", replicas=2)

@@ -264,8 +264,9 @@ def test_replicas_deployed_by_hand_load_nothing_without_a_grant_of_their_own(fle
     from ray import serve
 
     from actors.connect import governor
-    from actors.model_server import ServerOptions, model_server_app
+    from actors.model_server import ServerOptions
     from actors.names import NAMESPACE
+    from actors.pools import model_server_app
 
     key = SigningKey.load_or_create(Path(fleet.settings.key))
     stranger = SigningKey.load_or_create(tmp_path / "stranger.pem")
