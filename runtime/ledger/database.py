@@ -15,15 +15,15 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import URL, Connection, Engine, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from runtime.ledger import migrations
+from runtime.ledger import driver, migrations
 from runtime.ledger.errors import LedgerHeld, LedgerUnavailable
 from runtime.ledger.lease import EPOCH, LEASE
 from runtime.ledger.postgres import Postgres
@@ -44,6 +44,9 @@ class Backend(Protocol):
     fence: str
     """SQL that gives the lease's epoch and keeps anybody from changing it until the transaction ends."""
 
+    begin: str | None
+    """What begins a write transaction; None where the driver does it with the first statement."""
+
     def become_writer(self) -> int:
         """Migrate, take the lease and keep it; its epoch."""
 
@@ -62,7 +65,7 @@ class Database:
         self.url = backend.url
         self.epoch = 0
         self._backend = backend
-        self._writer = backend.engine.execution_options(begin="BEGIN IMMEDIATE")
+        self._writer = backend.engine.execution_options(begin=backend.begin)
         self.insert_entries = f"INSERT INTO entries VALUES ({self.places(len(ENTRIES.c))})"  # noqa: S608
         self._closed = False
         self._writes = threading.Lock()  # threads of one writer queue here: SQLite would make them poll
@@ -117,6 +120,24 @@ class Database:
             self._require_epoch(connection, self._backend.fence)
             yield connection
 
+    @contextlib.contextmanager
+    def appending(self) -> Iterator[driver.Statements]:
+        """``writing`` in the driver's SQL (see ``driver``), for what happens with every entry."""
+        self._require_open()
+        with (
+            self._writes,
+            self._backend.translated(0),
+            driver.writing(self.engine, self._backend.begin) as statements,
+        ):
+            self._require_own(statements.value(self._backend.fence))
+            yield statements
+
+    def rows(self, statement: str, parameters: Sequence[object]) -> Sequence[Any]:
+        """The rows of a query in the driver's SQL, likewise."""
+        self._require_open()
+        with self._backend.translated(0), driver.reading(self.engine) as statements:
+            return statements.rows(statement, parameters)
+
     def places(self, values: int) -> str:
         """What stands for so many values in the driver's SQL."""
         return ", ".join([self._backend.placeholder] * values)
@@ -143,7 +164,9 @@ class Database:
             migrations.require_known(connection, self.url)
 
     def _require_epoch(self, connection: Connection, query: str) -> None:
-        epoch = connection.exec_driver_sql(query).scalar_one_or_none()
+        self._require_own(connection.exec_driver_sql(query).scalar_one_or_none())
+
+    def _require_own(self, epoch: int | None) -> None:
         if epoch != self.epoch:
             raise LedgerHeld(self.url, f"this writer's epoch is {self.epoch}; the lease has gone to epoch {epoch}")
 

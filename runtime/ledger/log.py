@@ -30,13 +30,13 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from sqlalchemy import Connection, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select
 
 from runtime.domain.base import rfc3339
 from runtime.domain.entry import Draft, Entry, Prepared, entry_from_leaf, may_be_id, prepare
 from runtime.domain.errors import IdempotencyConflict, LedgerCorrupt
 from runtime.ledger.database import Database
+from runtime.ledger.driver import Statements
 from runtime.ledger.errors import EntryUnwritable, LedgerHeld, LedgerLocked
 from runtime.ledger.lease import LEASE
 from runtime.ledger.merkle import HASH_BYTES, Frontier, leaf_hash
@@ -234,10 +234,10 @@ class Log(LogReader):
         answers, grown = [batch.place(each) for each in prepared], self._frontier.copy()
         grown.extend(row.leaf_hash for row in batch.rows)
         try:
-            with self._database.writing() as connection:
-                self._check_tail(connection)
+            with self._database.appending() as statements:
+                self._check_tail(statements)
                 if batch.rows:
-                    _insert(connection, self._database.insert_entries, batch)
+                    _insert(statements, self._database.insert_entries, batch)
         except (_Repeated, LedgerHeld, LedgerLocked):
             raise  # before COMMIT was tried
         except BaseException:
@@ -283,8 +283,8 @@ class Log(LogReader):
             raise ValueError(f"the ledger's clock must give a zone; got {now.isoformat()}")
         return max(now.astimezone(UTC), self._last_time)
 
-    def _check_tail(self, connection: Connection) -> None:
-        last = connection.exec_driver_sql(_LAST).scalar()
+    def _check_tail(self, statements: Statements) -> None:
+        last = statements.value(_LAST)
         found = 0 if last is None else last + 1
         if found != self._frontier.size:
             raise LedgerHeld(self._database.url, f"holds {found} entries where this writer left {self._frontier.size}")
@@ -341,10 +341,10 @@ class _Batch:
         return entry
 
 
-def _insert(connection: Connection, statement: str, batch: _Batch) -> None:
+def _insert(statements: Statements, statement: str, batch: _Batch) -> None:
     try:
-        connection.exec_driver_sql(statement, batch.rows)
-    except IntegrityError as error:
+        statements.insert(statement, batch.rows)
+    except statements.refusal as error:
         if batch.asked:
             raise
         raise _Repeated from error
@@ -372,14 +372,12 @@ def _recorded(database: Database, event_ids: set[str]) -> dict[str, _Recorded]:
     """What stands under these ids."""
     found: dict[str, _Recorded] = {}
     wanted = list(event_ids)
-    with database.reading() as connection:
-        for start in range(0, len(wanted), IDS_IN_ONE_QUERY):
-            ids = tuple(wanted[start : start + IDS_IN_ONE_QUERY])
-            # In the driver's SQL: every command asks, and to put such a query together takes longer than to answer it.
-            query = f"SELECT seq, leaf_hash, leaf FROM entries WHERE event_id IN ({database.places(len(ids))})"  # noqa: S608
-            for seq, stored, leaf in connection.exec_driver_sql(query, ids):
-                entry = _entry_of(seq, stored, leaf)
-                found[entry.event_id] = _Recorded(entry, leaf)
+    for start in range(0, len(wanted), IDS_IN_ONE_QUERY):
+        ids = tuple(wanted[start : start + IDS_IN_ONE_QUERY])
+        query = f"SELECT seq, leaf_hash, leaf FROM entries WHERE event_id IN ({database.places(len(ids))})"  # noqa: S608
+        for seq, stored, leaf in database.rows(query, ids):
+            entry = _entry_of(seq, stored, leaf)
+            found[entry.event_id] = _Recorded(entry, leaf)
     return found
 
 

@@ -30,6 +30,7 @@ from sqlalchemy.pool import QueuePool
 
 from runtime.domain.errors import LedgerCorrupt
 from runtime.ledger import keeper, lease, migrations
+from runtime.ledger.driver import module_of
 from runtime.ledger.errors import LedgerFull, LedgerLocked, LedgerOlder, LedgerUnavailable
 
 SILENT_SECONDS = 15
@@ -48,6 +49,7 @@ class Postgres:
     """A ledger in a PostgreSQL database. See the module's docstring."""
 
     placeholder = "%s"
+    begin: str | None = None  # psycopg begins with the first statement
     fence = f"{lease.EPOCH} FOR UPDATE"
 
     def __init__(self, parsed: URL, engine: Engine, duration: timedelta) -> None:
@@ -90,6 +92,8 @@ class Postgres:
             yield
         except DBAPIError as error:
             raise self._meaning(error.orig, at) from error
+        except module_of(self.engine).Error as error:  # of ``driver``, outside SQLAlchemy's own wrapping
+            raise self._meaning(error, at) from error
 
     def close(self) -> None:
         """Give the lease back, if the server can be told, and close all connections."""

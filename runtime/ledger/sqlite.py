@@ -47,6 +47,7 @@ class Sqlite:
     """A ledger in a file. See the module's docstring."""
 
     placeholder = "?"
+    begin: str | None = "BEGIN IMMEDIATE"
     fence = lease.EPOCH  # BEGIN IMMEDIATE keeps everybody else from writing
 
     def __init__(self, url: str, path: Path, engine: Engine, lock: WriterLock | None) -> None:
@@ -88,7 +89,7 @@ class Sqlite:
             yield
         except DBAPIError as error:
             raise _meaning(error.orig, self.url, at) from error
-        except sqlite3.Error as error:  # raised in a connection hook, outside SQLAlchemy's own wrapping
+        except sqlite3.Error as error:  # of a connection hook or of ``driver``, outside SQLAlchemy's own wrapping
             raise _meaning(error, self.url, at) from error
 
     def close(self) -> None:
