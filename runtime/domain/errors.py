@@ -112,6 +112,11 @@ class RequestError(FleetwardError):
         super().__init__(where, found, expected)
         self.where, self.found, self.expected = where, found, expected
 
+    @property
+    def members(self) -> dict[str, str]:
+        """What its problem document says beside these three."""
+        return {}
+
     def __str__(self) -> str:
         return f"{self.where}: got {self.found}; expected {self.expected}"
 

@@ -4,7 +4,7 @@
     not_finite                                       the prediction is no number
     override:<action>:<when>[:<feature>]             a rule of the model's overrides fired
     answered:<number>                                this went out in place of the prediction
-    answered_by:<model>:<decision id>:<row>          the prediction of that record went out in its place
+    answered_by:<model>:<decision id>                that decision's answer did; its rows are the flagged ones, in order
     answers_for:<model>:<decision id>                the record was made for the other model's decision
     refused                                          nothing went out
 
@@ -15,11 +15,14 @@ an input's value, since those of a data subject lie encrypted beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 OVERRIDE = "override"
 REFUSED = "refused"
+
+_ON_ROWS = re.compile(r"@(\d{1,9}(?:-\d{1,9})?(?:,\d{1,9}(?:-\d{1,9})?)*) (.*)", re.ASCII | re.DOTALL)
 
 
 def override(action: str, when: str, feature: str) -> str:
@@ -32,9 +35,9 @@ def answered(value: float) -> str:
     return f"answered:{value!r}"
 
 
-def answered_by(model: str, decision_id: str, row: int) -> str:
-    """Another model's prediction did, of that row of that decision."""
-    return f"answered_by:{model}:{decision_id}:{row}"
+def answered_by(model: str, decision_id: str) -> str:
+    """Another model's answer did; the rows of that decision are those with this flag, in order."""
+    return f"answered_by:{model}:{decision_id}"
 
 
 def answers_for(model: str, decision_id: str) -> str:
@@ -66,16 +69,17 @@ def by_row(flags: Iterable[str], rows: int) -> list[list[str]]:
     """
     found: list[list[str]] = [[] for _ in range(rows)]
     for flag in flags:
-        of, _, word = flag.partition(" ") if flag.startswith("@") else ("", "", flag)
-        for low, high in _ranges(of) if of else [(0, rows - 1)]:
-            for row in range(low, high + 1):
-                found[row].append(word)
+        match = _ON_ROWS.fullmatch(flag)
+        word = flag if match is None else match[2]
+        for row in range(rows) if match is None else _rows(match[1], rows):
+            found[row].append(word)
     return found
 
 
-def _ranges(text: str) -> list[tuple[int, int]]:
-    parts = [part.partition("-") for part in text.removeprefix("@").split(",")]
-    return [(int(low), int(high or low)) for low, _, high in parts]
+def _rows(text: str, of: int) -> Iterator[int]:
+    for part in text.split(","):
+        low, _, high = part.partition("-")
+        yield from range(int(low), min(int(high or low) + 1, of))
 
 
 def rule_of(flag: str) -> tuple[str, str, str] | None:

@@ -166,7 +166,12 @@ class GrpcFace(Application):
         reply = await self._deadlines.keep(self._handlers.grpc_infer(call, request))
         assert reply.answer is not None  # noqa: S101 - a prediction's reply has one
         self._predict_beside(reply.answer)
-        return Outcome(reply.body, metadata=(("fleetward-decision-id", reply.answer.decision.decision_id),))
+        named = ("fleetward-decision-id", reply.answer.decision.decision_id)
+        if reply.status != 200:  # its own overrides let none go out
+            failed = _failed(reply)
+            return failed._replace(metadata=(*failed.metadata, named))
+        beside = [(name.decode(), value.decode()) for name, value in reply.headers if name == b"fleetward-override"]
+        return Outcome(reply.body, metadata=(named, *beside))
 
     def _predict_beside(self, answer: Answer) -> None:
         """After the answer is out, since the loop sends it first."""

@@ -29,7 +29,7 @@ from runtime.serving.protocols import arrow, grpc, kserve, metadata, mlflow, oip
 from runtime.serving.protocols.document import decision_id
 from runtime.serving.protocols.oip import Reader
 from runtime.serving.protocols.request import Asked, InferRequest, Prediction
-from runtime.serving.replies import Reply
+from runtime.serving.replies import Reply, answered
 from runtime.serving.router import Action, Found
 from runtime.serving.subjects import Subjects
 
@@ -206,8 +206,7 @@ class Handlers:
         decision = answer.decision
         offered, predictor = await self._who_decided(decision)
         explanation = await self._explainer.explain(offered, predictor, request, decision)
-        rendered = kserve.explanations(explanation, decision.version, decision.decision_id)
-        return Reply(rendered.body, 200, rendered.media_type, rendered.headers, answer)
+        return answered(kserve.explanations(explanation, decision.version, decision.decision_id), answer)
 
     async def _who_decided(self, decision: Decision) -> tuple[Offered, Predictor]:
         """Raises ``NotServable`` where a route has changed since."""
@@ -229,8 +228,7 @@ class Handlers:
         reader = self._pool.reader(call.model, call.version)
         asked = await self._asked(call, reader, read)
         answer = await self._decided(call, _with_headers(asked.request, call.headers))
-        rendered = asked.render(_prediction(answer, reader))
-        return Reply(rendered.body, 200, rendered.media_type, rendered.headers, answer)
+        return answered(asked.render(_prediction(answer, reader)), answer)
 
     async def _decided(self, call: Call, request: InferRequest) -> Answer:
         """The answer, and the decision kept before it goes out."""
@@ -238,6 +236,8 @@ class Handlers:
         caller = Caller(call.caller, call.trace_id, call.started, key)
         answer = await self._answered(call, request, caller)
         await _kept(self._keep.record, answer.decision, answer.capture)
+        for other in answer.others:
+            await _kept(self._keep.record, other.decision, other.capture)
         return answer
 
     async def _answered(self, call: Call, request: InferRequest, caller: Caller) -> Answer:
@@ -311,8 +311,9 @@ def _named_subject(value: bytes) -> str:
 
 def _prediction(answer: Answer, reader: Reader) -> Prediction:
     decision = answer.decision
-    outputs = reader.table.answered(answer.output, decision.outputs)
-    return Prediction(decision.model, decision.version, decision.decision_id, decision.variant.value, outputs)
+    outputs = reader.table.answered(answer.output, answer.outputs)
+    override = "" if answer.overridden is None else ", ".join(answer.overridden.said)
+    return Prediction(decision.model, decision.version, decision.decision_id, decision.variant.value, outputs, override)
 
 
 # --- media types -----------------------------------------------------------------------------------------

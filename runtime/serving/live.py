@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from runtime.domain.decision import Decision
-from runtime.domain.errors import FleetwardError
+from runtime.domain.errors import FleetwardError, RequestError
 from runtime.domain.events import Stage
 from runtime.domain.grant import Grant
 from runtime.domain.routes import Servable
 from runtime.domain.schema import Schema
 from runtime.domain.spec import Capture as Policy
 from runtime.domain.spec import Serving
+from runtime.policy.overrides import Watch
 from runtime.serving.protocols.oip import Reader
 from runtime.storage.subject_key import SubjectKey
 
@@ -44,6 +45,8 @@ class Offered:
     schema: Schema
     reader: Reader
     servable: Servable
+    watch: Watch | None = None
+    """The model's overrides, bound to this version; None where it has none."""
 
     @property
     def version(self) -> int:
@@ -106,6 +109,33 @@ class Answer:
     output: str
     capture: Policy
     beside: Callable[[], Decision | None]
+    overridden: Overridden | None = None
+    """What the model's overrides made of it; None where none fired."""
+
+    @property
+    def outputs(self) -> list[float]:
+        """What goes out: of the first output, a value a row."""
+        return self.decision.outputs if self.overridden is None else self.overridden.outputs
+
+    @property
+    def refusal(self) -> RequestError | None:
+        """Why nothing goes out."""
+        return None if self.overridden is None else self.overridden.refusal
+
+    @property
+    def others(self) -> tuple[Answer, ...]:
+        """Answers of other models that went into this one; their decisions are kept before it goes out."""
+        return () if self.overridden is None else self.overridden.others
+
+
+@dataclass(frozen=True, slots=True)
+class Overridden:
+    """Which rules fired on an answer, each in words, and what goes out in place of its decision's outputs."""
+
+    said: tuple[str, ...]
+    outputs: list[float]
+    refusal: RequestError | None = None
+    others: tuple[Answer, ...] = field(default=())
 
 
 class NotInMemory(FleetwardError):

@@ -22,11 +22,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from weakref import WeakValueDictionary
 
+from runtime.domain import flags as flag
 from runtime.domain.decision import Decision, Variant
 from runtime.domain.errors import (
     FleetwardError,
@@ -42,6 +44,7 @@ from runtime.domain.routes import Route, Routes, Servable
 from runtime.flavors import Predictor
 from runtime.serving.live import Answer, Caller, Key, Live, Offered
 from runtime.serving.memory import Memory
+from runtime.serving.overriding import overridden, part_for, watch_of
 from runtime.serving.predicting import NAMED, predict
 from runtime.serving.protocols.oip import Reader
 from runtime.serving.protocols.request import InferRequest
@@ -118,7 +121,7 @@ class Pool:
         if servable is None:
             return None
         try:
-            offered = self._checked(route.model, servable)
+            offered = self._checked(route, servable)
             is_kept = route.serving.pinned or route.challenger is not None
             if is_kept:  # before the other half of the pair is loaded, which must not drive this one out
                 self.memory.keep({offered.key}, {offered.key})
@@ -131,8 +134,8 @@ class Pool:
             return None
         return offered
 
-    def _checked(self, model: str, servable: Servable) -> Offered:
-        self._check(servable, model)
+    def _checked(self, route: Route, servable: Servable) -> Offered:
+        self._check(servable, route.model)
         grant = servable.signed.grant
         return Offered(
             key=Key.of(grant),
@@ -141,6 +144,7 @@ class Pool:
             schema=servable.schema_,
             reader=self._reader_of(servable),
             servable=servable,
+            watch=watch_of(route.overrides, servable, self._fetch),
         )
 
     def _reader_of(self, servable: Servable) -> Reader:
@@ -271,7 +275,42 @@ class Pool:
                 _log.warning("%s version %s failed beside: %s", model, other.version, why)
                 return None
 
-        return Answer(decision, chosen.output, live.capture, beside)
+        answer = Answer(decision, chosen.output, live.capture, beside)
+        if chosen.watch is None:
+            return answer
+        return overridden(answer, chosen.watch, request, partial(self._instead, (model,), caller))
+
+    def _instead(
+        self,
+        way: tuple[str, ...],
+        caller: Caller,
+        model: str,
+        request: InferRequest,
+        rows: Sequence[int],
+        asked_by: Decision,
+    ) -> Answer:
+        """Another model's champion answers these rows, as its own grant and overrides let it.
+
+        ``way`` leads from the model that was asked to the one whose rule fired. Raises ``NotServable`` and
+        ``NotInMemory``.
+        """
+        asked, by = way[0], way[-1]
+        if model in way:
+            raise NotServable(asked, f"its fallbacks lead in a circle: {' -> '.join((*way, model))}")
+        try:
+            live = self.live(model)
+            chosen = self._champion(live)
+        except (UnknownModel, NotServable) as error:
+            raise NotServable(asked, f"a fallback is not to be had in its pool: {error}") from error
+        part = part_for(chosen.schema, request, rows, by, model)
+        flags = (flag.answers_for(by, asked_by.decision_id),)
+        with self.memory.use(chosen.key) as predictor:
+            now = self._clock()
+            decision = predict(predictor, chosen, Variant.CHAMPION, new_id(), part, caller, flags, now)
+        answer = Answer(decision, chosen.output, live.capture, lambda: None)
+        if chosen.watch is None:
+            return answer
+        return overridden(answer, chosen.watch, part, partial(self._instead, (*way, model), caller))
 
     def _draw(self, live: Live, unit: str) -> tuple[Offered, Variant, Offered | None]:
         """Who answers, as what, and who predicts beside."""

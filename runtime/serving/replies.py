@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from runtime.domain.errors import FleetwardError
 from runtime.serving.live import Answer
+from runtime.serving.overriding import header
 from runtime.serving.protocols.problem import MEDIA_TYPE, problem, problem_of
-from runtime.serving.protocols.request import JSON
+from runtime.serving.protocols.request import JSON, Rendered
 from runtime.serving.router import NothingThere
 
 _log = logging.getLogger(__name__)
@@ -29,6 +30,16 @@ class Reply(NamedTuple):
 def refusal(status: int, detail: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Reply:
     """A problem document of our own words."""
     return Reply(problem(status, detail), status, _PROBLEM, headers)
+
+
+def answered(rendered: Rendered, answer: Answer) -> Reply:
+    """The answer, or why its model's overrides let none go out; either way a decision that was kept."""
+    if answer.overridden is None:
+        return Reply(rendered.body, 200, rendered.media_type, rendered.headers, answer)
+    headers = (*rendered.headers, (b"fleetward-override", header(answer.overridden)))
+    if answer.refusal is None:
+        return Reply(rendered.body, 200, rendered.media_type, headers, answer)
+    return Reply(problem_of(answer.refusal), answer.refusal.status, _PROBLEM, headers[-1:], answer)
 
 
 def failure(error: Exception, where: str) -> Reply:

@@ -29,6 +29,7 @@ import pyarrow.parquet as pq
 from runtime.domain.decision import Decision, Outcomes
 from runtime.domain.errors import IntegrityError
 from runtime.domain.events import RecordsLost, SegmentContent, SegmentSealed
+from runtime.domain.flags import by_row
 from runtime.domain.ids import Digest
 from runtime.ledger import merkle
 from runtime.storage.frames import Frames, NumberedDecision, NumberedOutcomes, PlainDecisions
@@ -264,9 +265,7 @@ class _Run:
             columns[name] += [""] * rows
         columns["output"] += map(float, plain.outputs)
         for name, lists in (("numbers", plain.numbers), ("texts", plain.texts), ("flags", plain.flags)):
-            columns[name] += chain.from_iterable(lists)
-            ends = accumulate(map(len, lists), initial=self._offsets[name].pop())
-            self._offsets[name] += ends
+            self._add_ragged(name, lists)
 
     def _add_decision(self, d: Decision, rows: int) -> None:
         columns = self._columns
@@ -278,7 +277,7 @@ class _Run:
         columns["output"] += map(float, d.outputs)
         self._add_lists("numbers", d.numbers, rows)
         self._add_lists("texts", d.texts, rows)
-        self._add_lists("flags", [[flag] * rows for flag in d.flags], rows)
+        self._add_ragged("flags", by_row(d.flags, rows))
 
     def _add_outcomes(self, o: Outcomes, rows: int) -> None:
         columns = self._columns
@@ -286,6 +285,11 @@ class _Run:
         for name in _OF_OUTCOMES:
             columns[name] += [getattr(o, name)] * rows
         columns["actual"] += map(float, o.actuals)
+
+    def _add_ragged(self, name: str, lists: Sequence[Sequence[Any]]) -> None:
+        """A list of its own for each row."""
+        self._columns[name] += chain.from_iterable(lists)
+        self._offsets[name] += accumulate(map(len, lists), initial=self._offsets[name].pop())
 
     def _add_lists(self, name: str, columns: Sequence[Sequence[Any]], rows: int) -> None:
         """Columns of one decision as one list for each row."""

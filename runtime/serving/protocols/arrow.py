@@ -2,8 +2,8 @@
 
     request   a stream whose columns are the model's features, by name in any order; its schema's metadata may hold
               the request's context (``decision_id``, ``sticky_key``, ``event_time``)
-    answer    a stream with a column an output; its schema's metadata hold model_name, model_version, decision_id
-              and variant
+    answer    a stream with a column an output; its schema's metadata hold model_name, model_version, decision_id,
+              variant, and override where one fired
 
 A stream comes from outside, so nothing in it is believed: offsets and lengths are validated before a value is read,
 and what could be small on the wire and large in memory is refused: compressed buffers, and more rows or more text
@@ -117,6 +117,8 @@ def answer(prediction: Prediction) -> Rendered:
         "decision_id": prediction.decision_id,
         "variant": prediction.variant,
     }
+    if prediction.override:
+        metadata["override"] = prediction.override
     fields = [
         pa.field(output.name, pa.string() if output.datatype == "BYTES" else pa.float64())
         for output in prediction.outputs

@@ -129,6 +129,8 @@ def answer(prediction: Prediction, wanted: Wanted) -> Rendered:
     response = _ANSWER(model_name=prediction.model, model_version=str(prediction.version), id=wanted.id or "")
     response.parameters["decision_id"].string_param = prediction.decision_id
     response.parameters["variant"].string_param = prediction.variant
+    if prediction.override:
+        response.parameters["override"].string_param = prediction.override
     for output in prediction.outputs:
         if wanted.names is None or output.name in wanted.names:
             response.outputs.add(name=output.name, datatype=output.datatype, shape=[len(output.values)])

@@ -1,7 +1,7 @@
 """Open Inference Protocol v2: infer requests to columns, predictions to answers, in JSON and with raw tensors.
 
     request  {id?, parameters?, inputs: [{name, shape, datatype, data}], outputs?: [{name}]}
-    answer   {model_name, model_version, id?, parameters: {decision_id, variant}, outputs: [{...}]}
+    answer   {model_name, model_version, id?, parameters: {decision_id, variant, override?}, outputs: [{...}]}
 
 Columns come as one tensor a feature (shape [rows] or [rows, 1], by name, any order), or as a single tensor of
 shape [rows, features] in schema order, whatever its name. ``data`` is flat or nested, row-major; ``null`` is a
@@ -169,6 +169,8 @@ def answer(prediction: Prediction, wanted: Wanted) -> Rendered:
     if wanted.id is not None:
         document["id"] = wanted.id
     document["parameters"] = {"decision_id": prediction.decision_id, "variant": prediction.variant}
+    if prediction.override:
+        document["parameters"]["override"] = prediction.override
     parts: list[bytes] = []
     document["outputs"] = tensors = []
     for output in prediction.outputs:

@@ -110,6 +110,13 @@ _PATHS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+_OVERRIDE = {
+    "description": "Which of the model's overrides fired, as a list of RFC 9651",
+    "required": False,
+    "schema": {"type": "string"},
+}
+
+
 def document(endpoints: Iterable[Endpoint], version: str) -> bytes:
     """The document's bytes. Raises ``KeyError`` for an endpoint that nobody described."""
     paths: dict[str, dict[str, Any]] = {}
@@ -155,7 +162,7 @@ def _responses(operation: _Operation) -> dict[str, Any]:
         answer: dict[str, Any] = {"description": "The answer", "content": _content(operation.answers)}
         if operation.is_decision:
             header = {"description": "The decision's id", "required": True, "schema": {"type": "string"}}
-            answer["headers"] = {"fleetward-decision-id": header}
+            answer["headers"] = {"fleetward-decision-id": header, "fleetward-override": _OVERRIDE}
         responses["200"] = answer
         if operation.unready:
             responses["503"] = {"description": "Not ready", "content": _content(operation.answers)}

@@ -32,5 +32,6 @@ def problem(status: int, detail: str, **members: str) -> bytes:
 def problem_of(error: FleetwardError) -> bytes:
     """The document of a deliberate error; its status is ``error.status``."""
     if isinstance(error, RequestError):
-        return problem(error.status, str(error), where=error.where, found=error.found, expected=error.expected)
+        members = {"where": error.where, "found": error.found, "expected": error.expected}
+        return problem(error.status, str(error), **members, **error.members)
     return problem(error.status, str(error))

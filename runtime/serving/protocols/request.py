@@ -82,6 +82,8 @@ class Prediction(NamedTuple):
     decision_id: str
     variant: str
     outputs: tuple[Output, ...]
+    override: str = ""
+    """Which of the model's overrides fired (``overriding``)."""
 
 
 class Rendered(NamedTuple):

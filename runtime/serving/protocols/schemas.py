@@ -54,7 +54,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "Text": _TEXT,
     "Problem": _object(
         {"type": _TEXT, "title": _TEXT, "status": {"type": "integer"}, "detail": _TEXT, "error": _TEXT},
-        {"where": _TEXT, "found": _TEXT, "expected": _TEXT},
+        {"where": _TEXT, "found": _TEXT, "expected": _TEXT, "override": _TEXT},
     ),
     "ServerMetadata": _object({"name": _TEXT, "version": _TEXT, "extensions": _list(_TEXT)}),
     "ServerState": {"type": "object", "additionalProperties": {"type": "boolean"}},
@@ -95,7 +95,9 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         {
             "model_name": _TEXT,
             "model_version": _TEXT,
-            "parameters": _object({"decision_id": _TEXT, "variant": {"enum": ["champion", "canary"]}}),
+            "parameters": _object(
+                {"decision_id": _TEXT, "variant": {"enum": ["champion", "canary"]}}, {"override": _TEXT}
+            ),
             "outputs": _list(_ref("TensorMetadata"), 1),
         },
         {"id": _TEXT},
