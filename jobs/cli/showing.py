@@ -13,6 +13,7 @@ from jobs.cli.options import Database, Format, Model, Offline, Output, Past
 from jobs.cli.reading import Reader, is_up, proving, reading
 
 if TYPE_CHECKING:
+    from runtime.domain.metrics import Metric
     from runtime.domain.state import FindingState, ModelState, VersionState
     from runtime.witness.publication import Publication
 
@@ -168,24 +169,30 @@ def _show_model(model_: ModelState) -> None:
         ("retraining", retraining_of(model_)),
     )
     output.fields((name, value) for name, value in rows if value)
+    from runtime.domain.metrics import Metric, headline, spelled
+
+    reports = [each.report for each in model_.versions.values() if each.report is not None]
+    metric = next((found for each in reports if (found := headline(each.metrics)) is not None), Metric.MAE)
     output.table(
-        ("version", "status", "data before", "rows", "MAE", "gates", "reason"),
-        (_version_row(each) for each in model_.versions.values()),
-        right=("version", "rows", "MAE"),
+        ("version", "status", "data before", "rows", spelled(metric), "gates", "reason"),
+        (_version_row(each, metric) for each in model_.versions.values()),
+        right=("version", "rows", spelled(metric)),
         wrapped=("reason",),
     )
 
 
-def _version_row(version: VersionState) -> Sequence[object]:
+def _version_row(version: VersionState, metric: Metric) -> Sequence[object]:
+    from runtime.domain.metrics import shown
+
     registered, report = version.registered, version.report
-    mae = None if report is None else report.metrics.get("mae")
+    measured = None if report is None else report.metrics.get(metric.value)
     passed = "" if report is None else f"{len(report.gates) - len(report.failures)} of {len(report.gates)}"
     return (
         version.number,
         version.status.value.replace("_", " "),
         output.day(registered.as_of),
         registered.train_rows,
-        "" if mae is None else f"{mae:.2f}",
+        "" if measured is None else shown(metric, measured),
         passed,
         version.reason,
     )

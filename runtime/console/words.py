@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from runtime.domain import events as e
+from runtime.domain.metrics import Metric, headline, shown, spelled
 from runtime.domain.reports import Comparison, EvaluationReport
 
 SHOWN = 12
@@ -51,18 +52,20 @@ def report_in_words(report: EvaluationReport) -> str:
     """How many gates passed, on how many rows, with which error."""
     passed = len(report.gates) - len(report.failures)
     gates = f"{passed} of {count(len(report.gates), 'gate')} passed on {count(report.rows, 'row')}"
-    mae = report.metrics.get("mae")
-    return gates if mae is None else f"{gates}, MAE {mae:.2f}"
+    first = headline(report.metrics)
+    return gates if first is None else f"{gates}, {spelled(first)} {shown(first, report.metrics[first])}"
 
 
 def comparison_in_words(comparison: Comparison) -> str:
     """A challenger's error against the champion's, with the interval of their difference."""
-    metric = comparison.metric.upper()
-    numbers = f"challenger {metric} {comparison.challenger:.2f} against the champion's {comparison.champion:.2f}"
+    metric = comparison.metric
+    mine, theirs = shown(metric, comparison.challenger), shown(metric, comparison.champion)
+    numbers = f"challenger {spelled(metric)} {mine} against the champion's {theirs}"
     bounds = ""
     if comparison.low is not None and comparison.high is not None:
         level = f"{comparison.confidence:.0%} confidence"
-        bounds = f" (difference {comparison.low:+.2f} to {comparison.high:+.2f} at {level})"
+        low, high = (shown(metric, each, sign="+") for each in (comparison.low, comparison.high))
+        bounds = f" (difference {low} to {high} at {level})"
     return f"{numbers} on {count(comparison.rows, 'row')}{bounds}"
 
 
@@ -86,4 +89,9 @@ def errors_compared(event: e.FindingOpened) -> str:
     """The recent error against the baseline's; empty where there is none."""
     if event.recent is None or event.baseline is None:
         return ""
-    return f", recent MAE {event.recent.mae:.2f} against the baseline's {event.baseline.mae:.2f}"
+    metric = headline(event.recent.metrics or {}) or Metric.MAE
+    recent, baseline = event.recent.error(metric), event.baseline.error(metric)
+    if recent is None or baseline is None:
+        return ""
+    numbers = f"{shown(metric, recent)} against the baseline's {shown(metric, baseline)}"
+    return f", recent {spelled(metric.error_name)} {numbers}"

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from runtime.domain.base import Document
+from runtime.domain.metrics import Metric
+from runtime.domain.misfit import misfit
 from runtime.domain.terms import Share
 
 
-class Metric(StrEnum):
-    """Measures of error; smaller is better."""
-
-    MAE = "mae"
-    RMSE = "rmse"
-
-
-class LimitGate(Document):
-    """A metric on the holdout must not pass a limit."""
+class Limit(Document):
+    """A metric and how far it may go: ``max`` of an error, ``min`` of what is better the more there is of it."""
 
     metric: Metric
-    max: float
+    max: float | None = None
+    min: float | None = None
+
+    @model_validator(mode="after")
+    def _has_its_one_limit(self) -> Self:
+        wanted, other = ("min", "max") if self.metric.more_is_better else ("max", "min")
+        if getattr(self, other) is not None:
+            more = "more" if self.metric.more_is_better else "less"
+            raise misfit(other, f"{getattr(self, other):g}", f"{wanted}, since {more} {self.metric.value} is better")
+        if getattr(self, wanted) is None:
+            raise misfit(wanted, "nothing", f"the limit of {self.metric.value}")
+        return self
+
+    @property
+    def limit(self) -> float:
+        """Whichever of the two it is."""
+        return self.min if self.min is not None else self.max if self.max is not None else float("nan")
+
+
+class LimitGate(Limit):
+    """A metric on the holdout must not pass a limit."""
 
 
 class BaselineGate(Document):
-    """The version must beat the median predictor by a share of its error."""
+    """The version must beat the naive predictor (the median, or the shares of the classes) by a share of its error."""
 
     better_than: Literal["baseline"]
     metric: Metric = Metric.MAE
@@ -34,11 +48,11 @@ class BaselineGate(Document):
 
 
 class NoWorseGate(Document):
-    """The version must not be shown to err more than the median predictor by a share of its error.
+    """The version must not be shown to err more than the naive predictor by a share of its error.
 
     Refused if the whole interval says so.
 
-    Where a model can learn little, beating the median on a few rows is a matter of luck; this is not.
+    Where a model can learn little, beating it on a few rows is a matter of luck; this is not.
     """
 
     no_worse_than: Literal["baseline"]
@@ -56,12 +70,10 @@ class ChampionGate(Document):
     confidence: Share = 0.95
 
 
-class SliceGate(Document):
+class SliceGate(Limit):
     """A metric within each value of a column must not pass a limit; slices under ``min_rows`` are not judged."""
 
     slice: str
-    metric: Metric
-    max: float
     min_rows: int = 20
 
 
@@ -116,8 +128,8 @@ Gate = Annotated[
     Discriminator(
         _gate_tag,
         custom_error_type="gate",
-        custom_error_message="expected a gate: metric with max, better_than (baseline or champion), no_worse_than, "
-        "slice, latency_ms_p99, artifact_bytes or round_trip",
+        custom_error_message="expected a gate: metric with max or min, better_than (baseline or champion), "
+        "no_worse_than, slice, latency_ms_p99, artifact_bytes or round_trip",
     ),
 ]
 """A check that passes or refuses with a reason."""

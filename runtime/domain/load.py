@@ -105,7 +105,8 @@ def _spec_error(source: str, tree: yaml.Node | None, error: ValidationError) -> 
 
 def _problem(tree: yaml.Node | None, problem: Any) -> _Problem:
     context = problem.get("ctx", {})
-    loc = [*problem["loc"], *(part for part in str(context.get("at", "")).split(".") if part)]
+    inner = (part for part in str(context.get("at", "")).split(".") if part)
+    loc = [*problem["loc"], *(int(part) if part.isdigit() else part for part in inner)]
     absent = loc[-1] if loc and (problem["type"] == "missing" or context.get("found") == "nothing") else None
     node, path, depth = _descend(tree, loc, absent)
     line = node.start_mark.line + 1 if node is not None else None
@@ -172,9 +173,9 @@ _WORDS = {
     "too_short": "at least {min_length} in the list",
     "string_too_short": "text of at least {min_length} characters",
     "string_pattern_mismatch": "text of the form {pattern}",
-}
     "union_tag_invalid": "{discriminator} to be one of {expected_tags}",
     "union_tag_not_found": "a value for {discriminator}",
+}
 """Pydantic's types of error in the words of a spec."""
 
 

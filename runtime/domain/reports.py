@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from runtime.domain.base import Document, Moment
+from runtime.domain.metrics import Metric
 
 
 class GateResult(Document):
@@ -18,7 +19,9 @@ class GateResult(Document):
 
 
 class Comparison(Document):
-    """Paired comparison on the same rows: ``difference`` = challenger error minus champion error (target units).
+    """Paired comparison on the same rows: ``difference`` = challenger error minus champion error.
+
+    All are errors of ``metric``, in its unit, and less is better: of roc_auc ``1 - roc_auc``.
 
     ``low`` and ``high`` bound the difference at ``confidence``; both are absent when too few rows bound nothing.
     """
@@ -65,8 +68,20 @@ class FeatureStatistic(Document):
 
 
 class WindowPerformance(Document):
-    """Errors over the rows of a window whose outcomes are known. ``mae`` and ``bias`` in target units."""
+    """Errors over the rows of a window whose outcomes are known. ``mae`` and ``bias`` in target units.
+
+    Of a classification an error is the probability minus the outcome, or of more than two classes 1 for a wrong label;
+    ``metrics`` holds what its counts tell beside (``statistics/classification.py``).
+    """
 
     rows: int
     mae: float
     bias: float
+    metrics: dict[str, float] | None = None
+
+    def error(self, metric: Metric) -> float | None:
+        """The error of the metric, if it is known here."""
+        if metric is Metric.MAE:
+            return self.mae
+        value = (self.metrics or {}).get(metric.value)
+        return None if value is None else metric.error_of(value)

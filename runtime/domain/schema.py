@@ -12,13 +12,14 @@ from runtime.domain.base import Document
 PREDICTION = "prediction"
 """What a regression gives: a number in target units."""
 PROBABILITY = "probability"
-"""What a classification gives first: the probability that the target is 1."""
+"""What a classification of two classes gives first: the probability that the target is 1, the second class."""
 LABEL = "label"
-"""What a classification gives beside: 1 where the probability is at least one half, else 0."""
+"""The class: of two, 1 where the probability is at least one half, else 0; of more, the most probable one's number."""
+TWO = 2
 
 
 class Task(StrEnum):
-    """What is learnt: a number, or which of 0 and 1."""
+    """What is learnt: a number, or which of two or more classes."""
 
     REGRESSION = "regression"
     CLASSIFICATION = "classification"
@@ -44,10 +45,14 @@ class Field(Document):
 
 
 class Schema(Document):
-    """Ordered input columns and the outputs. Shapes are [rows] a column, rows variable."""
+    """Ordered input columns and the outputs. Shapes are [rows] a column, rows variable.
+
+    ``classes``: what the numbers of a classification stand for, counted from 0, where its spec names them.
+    """
 
     inputs: tuple[Field, ...]
     outputs: tuple[Field, ...]
+    classes: tuple[str, ...] | None = None
 
     @model_validator(mode="after")
     def _names_are_distinct(self) -> Self:
@@ -56,6 +61,21 @@ class Schema(Document):
             if not names or len(set(names)) != len(names):
                 raise ValueError(f"column names must be distinct and at least one; got {names}")
         return self
+
+    @property
+    def task(self) -> Task:
+        """What a model of these outputs has learnt."""
+        return Task.CLASSIFICATION if self.outputs[0].name in {PROBABILITY, LABEL} else Task.REGRESSION
+
+    @property
+    def class_count(self) -> int:
+        """How many classes a classification tells apart."""
+        return TWO if self.classes is None else len(self.classes)
+
+    @property
+    def gives_class(self) -> bool:
+        """Whether the first output is a class's number: of more than two classes, no one probability says it all."""
+        return self.outputs[0].name == LABEL
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -68,7 +88,9 @@ class Schema(Document):
         return tuple(field.name for field in self.inputs if field.kind is FieldKind.TEXT)
 
 
-def outputs_of(task: Task) -> tuple[Field, ...]:
+def outputs_of(task: Task, classes: tuple[str, ...] | None = None) -> tuple[Field, ...]:
     """What a model of this task gives. The first is what decision records hold and monitors watch."""
-    names = (PREDICTION,) if task is Task.REGRESSION else (PROBABILITY, LABEL)
+    names: tuple[str, ...] = (PREDICTION,)
+    if task is Task.CLASSIFICATION:
+        names = (PROBABILITY, LABEL) if classes is None or len(classes) == TWO else (LABEL,)
     return tuple(Field(name=name, kind=FieldKind.NUMBER) for name in names)

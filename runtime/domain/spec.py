@@ -16,14 +16,17 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from runtime.domain import canonical
 from runtime.domain.base import Document
+from runtime.domain.data import Data
 from runtime.domain.events import Stage, Step
 from runtime.domain.gates import (
     Gate,
 )
 from runtime.domain.ids import digest_of
+from runtime.domain.metrics import METRICS
 from runtime.domain.misfit import misfit
 from runtime.domain.overrides import Fallback, Override, misfit_of
 from runtime.domain.schema import PROBABILITY, TWO, Task, outputs_of
+from runtime.domain.serving import Serving
 from runtime.domain.terms import ClassName, Count, Duration, Share
 from runtime.domain.training import Period, Training
 
@@ -52,24 +55,6 @@ class Partitioning(Document):
 
     by: tuple[str, ...] = Field(min_length=1)
     min_rows: int = Field(default=1, ge=1)
-
-
-class Data(Document):
-    """Where rows come from. ``source`` is ``package.module:callable``, giving a pandas DataFrame."""
-
-    source: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
-    time: str
-    target: str
-    features: tuple[str, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _target_is_no_feature(self) -> Self:
-        if self.target in self.features:
-            raise misfit("features", repr(self.target), "features without the target, which would leak into training")
-        twice = sorted({name for name in self.features if self.features.count(name) > 1})
-        if twice:
-            raise misfit("features", ", ".join(twice) + " twice", "distinct names")
-        return self
 
 
 class Monitoring(Document):
@@ -144,23 +129,6 @@ class Guardrail(Document):
     """A rollout step fails when the challenger's error is above the champion's by more than this share."""
 
     worse_by: float = Field(default=0.0, ge=0)
-
-
-class Serving(Document):
-    """Where and how a model is served.
-
-    ``pinned``: it stays in memory however seldom it is asked. ``blocking``: its predictions take long or wait for
-    others, so they run in threads from the first on (a model that is measured to be slow does so anyway).
-    ``concurrency``: how many of its predictions may run in threads at a time, in one replica. ``timeout``: of a
-    prediction in a thread; one that takes longer is a 504.
-    """
-
-    pool: str = "default"
-    environment: str = "prod"
-    pinned: bool = False
-    blocking: bool = False
-    concurrency: int = Field(default=4, ge=1, le=64)
-    timeout: Period = timedelta(seconds=30)
 
 
 class Capture(Document):
@@ -238,12 +206,12 @@ class Spec(Document):
     line_of_business: Told = None
     vendors: Told = None
     decommission_plan: Told = None
-    overrides: Annotated[tuple[Override, ...], Field(min_length=1)] | None = None
-    """When an answer is not to be trusted, and what goes out in its place."""
     risk_tier: RiskTier
     risk_rationale: Told = None
     """Exposure and purpose, and complexity (SR 26-2): why the tier is what it is."""
     task: Task
+    classes: Annotated[tuple[ClassName, ...], Field(min_length=2, max_length=1000)] | None = None
+    """What the target's values are, of a classification; absent, 0 and 1. Of two, the second is the one that counts."""
     data: Data
     train: Training
     gates: tuple[Gate, ...] = Field(min_length=1)
@@ -254,6 +222,8 @@ class Spec(Document):
     guardrail: Guardrail = Guardrail()
     serving: Serving = Serving()
     capture: Capture = Capture()
+    overrides: Annotated[tuple[Override, ...], Field(min_length=1)] | None = None
+    """When an answer is not to be trusted, and what goes out in its place."""
 
     @model_validator(mode="after")
     def _partitions_are_named(self) -> Self:
@@ -285,7 +255,8 @@ class Spec(Document):
 
     @model_validator(mode="after")
     def _metric_fits_the_task(self) -> Self:
-        proper = {Task.REGRESSION: ("mae", "rmse"), Task.CLASSIFICATION: ("rmse", "log_loss")}[self.task]
+        proper = METRICS[self.task]
+        expected = f"{', '.join(proper[:-1])} or {proper[-1]} for a {self.task.value}"
         if self.train.is_fitted and self.train.metric not in proper:
             raise misfit("train.metric", repr(self.train.metric.value), expected)
         for at, gate in enumerate(self.gates):
@@ -345,7 +316,7 @@ class Spec(Document):
     @property
     def watched_output(self) -> str:
         """The output that is recorded, watched like a feature and compared with the truth: the first."""
-        return outputs_of(self.task)[0].name
+        return outputs_of(self.task, self.classes)[0].name
 
     @property
     def group_columns(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from runtime.domain.base import Document
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"^(?:last\s+)?(\d+(?:\.\d+)?)\s*([smhdw])$")
 _LONGEST = timedelta(days=36_525)  # so that a moment and a duration add up to a date that exists
+_LONGEST_NAME = 200
 _PERCENT = re.compile(r"^(\d+(?:\.\d+)?)\s*%$")
 _COUNT = re.compile(r"^(\d+)(?:\s+(?:decisions?|rows?))?$")
 _CALL = re.compile(r"^([a-z_]+)\((.*)\)$")
@@ -62,6 +63,13 @@ def _count(value: Any) -> int:
     return int(match[1])
 
 
+def _class_name(value: Any) -> str:
+    text = str(value) if type(value) in (int, str) else ""
+    if not 0 < len(text) <= _LONGEST_NAME:
+        raise ValueError("expected a class's name as text; YAML takes a bare yes, no, true or false for a switch")
+    return text
+
+
 Duration = Annotated[
     timedelta, BeforeValidator(_duration), PlainSerializer(_duration_text, return_type=str, when_used="json")
 ]
@@ -72,6 +80,10 @@ Share = Annotated[float, BeforeValidator(_share)]
 
 Count = Annotated[int, BeforeValidator(_count)]
 """A whole number, as 500 or ``500 decisions``."""
+
+
+ClassName = Annotated[str, BeforeValidator(_class_name)]
+"""A value of a classification's target, as text; a whole number is written as such."""
 
 
 class Distribution(StrEnum):

@@ -18,6 +18,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from runtime.domain.base import Document
 from runtime.domain.ids import Digest
+from runtime.domain.metrics import Metric
 from runtime.domain.misfit import misfit
 from runtime.domain.terms import Duration, SearchTerm, Share
 
@@ -136,7 +137,7 @@ class Training(Document):
     search: dict[str, SearchTerm] = {}
     trials: int = Field(default=8, ge=1, le=1000)
     folds: int = Field(default=3, ge=2, le=20)
-    metric: Literal["mae", "rmse", "log_loss"] = "mae"
+    metric: Metric = Metric.MAE
     holdout: Share = Field(default=0.2, gt=0, lt=1)
     seed: int = 0
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from runtime.domain.errors import DataError
 from runtime.domain.schema import Schema, Task
 from runtime.domain.training import Training
 from runtime.flavors import lightgbm, onnx, remote, rules, torch, xgboost
@@ -39,9 +42,9 @@ def fit(
     try:
         if not training.is_fitted:
             return bring(training, schema)
-        task = Task.CLASSIFICATION if len(schema.outputs) > 1 else Task.REGRESSION
+        check_classes(schema, target)
         encoding = Encoding.learn(columns, schema)
-        estimator = _estimator(training, task, parameters)
+        estimator = _estimator(training, schema.task, parameters)
         estimator.fit(encoding.matrix(columns), target, **weight_arguments(estimator, weights))
     except ModuleNotFoundError as error:
         raise FlavorMissing(training.trainer, str(error.name)) from error
@@ -50,6 +53,16 @@ def fit(
     if training.trainer == "lightgbm":
         return lightgbm.fitted(estimator, schema, encoding)
     return SklearnPredictor(estimator, schema, encoding)
+
+
+def check_classes(schema: Schema, target: Floats) -> None:
+    """Raises ``DataError`` if a class does not occur: nothing would be known of it, and some estimators fail."""
+    if schema.task is not Task.CLASSIFICATION:
+        return
+    names = schema.classes or ("0", "1")
+    for number in np.setdiff1d(np.arange(schema.class_count), target).tolist():
+        reason = f"class {names[number]!r} does not occur in the {len(target)} rows of a fit; each class must"
+        raise DataError("target", reason)
 
 
 def bring(training: Training, schema: Schema) -> Storable:

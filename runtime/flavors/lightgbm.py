@@ -42,6 +42,8 @@ class LightgbmPredictor(TabularPredictor):
     def _answer(self, matrix: Floats) -> Floats:
         return np.asarray(self.booster.predict(matrix, num_threads=1), dtype=np.float64)
 
+    _chances = _answer
+
 
 def make(name: str, parameters: Mapping[str, Any], seed: int, task: Task) -> Any:
     """An unfitted estimator. Raises ``SpecError`` for an unknown name or parameter, or the other task's."""

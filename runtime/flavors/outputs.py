@@ -1,9 +1,13 @@
-"""All outputs of a version, from the one that it predicts."""
+"""All outputs of a version, from the one that it predicts; and what its metrics are computed from."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from runtime.domain.schema import LABEL, Schema
-from runtime.flavors.base import Column, Floats
+from runtime.flavors.base import Column, Columns, Floats, Predictor
 
 
 def outputs(schema: Schema, first: Floats) -> dict[str, Column]:
@@ -21,3 +25,9 @@ def outputs(schema: Schema, first: Floats) -> dict[str, Column]:
             raise ValueError(f"output {field.name!r} follows from no other; only {LABEL!r} does")
         named[LABEL] = (first >= 0.5).astype("float64")
     return named
+
+
+def scores(predictor: Predictor, columns: Columns) -> Floats:
+    """What metrics are computed from: the first output, [rows]; of a class, all probabilities, [rows, classes]."""
+    known: Any = predictor
+    return np.asarray(known.chances(columns)) if predictor.schema.gives_class else predictor.predict(columns)

@@ -70,8 +70,11 @@ class SklearnPredictor(TabularPredictor):
         return FLAVOR
 
     def with_twin(self, columns: Columns) -> SklearnPredictor:
-        """What serves: with a twin in ONNX if none of the exact forms fits and it agrees on these rows."""
-        if self.twin is not None or self._flat is not None or self._linear is not None:
+        """What serves: with a twin in ONNX if none of the exact forms fits and it agrees on these rows.
+
+        Not of more than two classes: ``Session`` gives one number a row.
+        """
+        if self._schema.gives_class or self.twin is not None or self._flat is not None or self._linear is not None:
             return self
         twin = twin_of(self.estimator, self.answer_original, self.encoding.matrix(columns))
         return SklearnPredictor(self.estimator, self._schema, self.encoding, twin)
@@ -100,6 +103,12 @@ class SklearnPredictor(TabularPredictor):
             if self.classifies:
                 return np.asarray(self.estimator.predict_proba(matrix), dtype=np.float64)[:, 1].copy()
             return np.asarray(self.estimator.predict(matrix), dtype=np.float64).reshape(len(matrix))
+
+    def _chances(self, matrix: Floats) -> Floats:
+        import sklearn
+
+        with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
+            return np.asarray(self.estimator.predict_proba(matrix), dtype=np.float64)
 
     @cached_property
     def _flat(self) -> FlatTrees | None:
@@ -131,7 +140,8 @@ def load(manifest: Manifest, files: Mapping[str, bytes]) -> SklearnPredictor:
     estimator = _estimator(files[FILE])
     encoding = encoding_of(manifest, getattr(estimator, "n_features_in_", None))
     predictor = SklearnPredictor(estimator, manifest.model_schema, encoding)
-    if predictor.classifies and not callable(getattr(estimator, "predict_proba", None)):
+    of_classes = predictor.classifies or manifest.model_schema.gives_class
+    if of_classes and not callable(getattr(estimator, "predict_proba", None)):
         raise ArtifactInvalid(f"it holds a {type(estimator).__name__}, which gives no probability")
     if manifest.twin is not None:
         session = Session(files[onnx_twin.FILE])

@@ -27,7 +27,7 @@ class TabularPredictor(ABC):
 
     @property
     def classifies(self) -> bool:
-        """Whether it gives a probability."""
+        """Whether it gives the probability of one of two classes."""
         return self._schema.outputs[0].name == PROBABILITY
 
     @property
@@ -52,11 +52,24 @@ class TabularPredictor(ABC):
         """As ``predict``, of columns encoded already; shape [rows, columns of the encoding]."""
         if not len(matrix):
             return np.empty(0)
+        if self._schema.gives_class:
+            return np.asarray(self._chances(matrix).argmax(axis=1), dtype=np.float64)
         return self._answer(matrix)
+
+    def chances(self, columns: Columns) -> Floats:
+        """Of more than two classes, the probability of each, shape [rows, classes]. Raises ``SchemaMismatch``."""
+        matrix = self.encoding.matrix(columns)
+        if not len(matrix):
+            return np.empty((0, self._schema.class_count))
+        return self._chances(matrix)
 
     @abstractmethod
     def _answer(self, matrix: Floats) -> Floats:
         """Of at least one row."""
+
+    @abstractmethod
+    def _chances(self, matrix: Floats) -> Floats:
+        """As ``chances``, of at least one row."""
 
 
 def encoding_of(manifest: Manifest, found: object) -> Encoding:

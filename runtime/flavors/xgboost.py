@@ -41,6 +41,8 @@ class XgboostPredictor(TabularPredictor):
     def _answer(self, matrix: Floats) -> Floats:
         return np.asarray(self.booster.inplace_predict(matrix, validate_features=False), dtype=np.float64)
 
+    _chances = _answer
+
 
 def make(name: str, parameters: Mapping[str, Any], seed: int, task: Task) -> Any:
     """An unfitted estimator. Raises ``SpecError`` for an unknown name or parameter, or the other task's."""

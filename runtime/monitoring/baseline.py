@@ -1,9 +1,9 @@
 """The frozen reference a version's traffic is compared with, as the package stored it.
 
-    {"features": <profile>, "errors": <profile>, "rows": n, "mae": x, "bias": y}
+    {"features": <profile>, "errors": <profile>, "rows": n, "mae": x, "bias": y, "classes"?: <counts>}
 
 ``features`` is counted over the training window, ``errors`` over out-of-fold predictions of it; ``mae`` and
-``bias`` in target units.
+``bias`` in target units. ``classes``, of a classification, counts the same rows by answer and outcome.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.domain.reports import WindowPerformance
+from runtime.statistics.classification import ClassCounts, counts_from
 from runtime.statistics.profile import Profile
 
 
@@ -22,14 +23,22 @@ class Baseline:
     features: Profile
     errors: Profile
     performance: WindowPerformance
+    classes: ClassCounts | None = None
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Baseline:
         """Reads the stored form."""
+        counts = None if "classes" not in document else counts_from(document["classes"])
         return cls(
             features=Profile.from_document(document["features"]),
             errors=Profile.from_document(document["errors"]),
-            performance=WindowPerformance(rows=document["rows"], mae=document["mae"], bias=document["bias"]),
+            performance=WindowPerformance(
+                rows=document["rows"],
+                mae=document["mae"],
+                bias=document["bias"],
+                metrics=None if counts is None else counts.metrics(),
+            ),
+            classes=counts,
         )
 
     def as_document(self) -> dict[str, Any]:
@@ -40,4 +49,5 @@ class Baseline:
             "rows": self.performance.rows,
             "mae": self.performance.mae,
             "bias": self.performance.bias,
+            **({} if self.classes is None else {"classes": self.classes.as_document()}),
         }

@@ -27,6 +27,7 @@ from runtime.domain.spec import Spec
 from runtime.domain.state import FleetState
 from runtime.monitoring.baseline import Baseline
 from runtime.monitoring.gauge import Gauge
+from runtime.monitoring.judged import classes_of, watched_metric
 from runtime.monitoring.rows import DecisionRows, OutcomeRows
 from runtime.monitoring.watch import Trial, Watch
 from runtime.statistics.detector import Reading
@@ -126,7 +127,15 @@ class Monitor:
         rollout = model.rollout
         if rollout is None or model.champion is None:
             return
-        self._watch(event.model).trial = Trial(rollout.version, model.champion, rollout.step, rollout.current.decisions)
+        spec = self.state.spec_of(model)
+        self._watch(event.model).trial = Trial(
+            version=rollout.version,
+            champion=model.champion,
+            step=rollout.step,
+            needed=rollout.current.decisions,
+            metric=watched_metric(spec),
+            classes=classes_of(spec),
+        )
 
     @_after.register(e.RolloutAborted)
     @_after.register(e.VersionRefused)
@@ -174,13 +183,13 @@ class Monitor:
             return 0, []
         watch.closed_until = end
         watch.settle()
-        drafts = self._judged(watch, end, spec)
+        drafts = self._judged(watch, end)
         for about, gauge in ((e.FindingKind.PERFORMANCE, watch.errors), (e.FindingKind.DATA_DRIFT, watch.features)):
             if gauge is not None:
                 drafts += self._read(watch, gauge, about, end, spec)
         return 1, drafts
 
-    def _judged(self, watch: Watch, end: datetime, spec: Spec) -> list[Draft]:
+    def _judged(self, watch: Watch, end: datetime) -> list[Draft]:
         trial = watch.trial
         if trial is None or not trial.ready:
             return []
@@ -189,7 +198,7 @@ class Monitor:
             model=watch.model,
             version=trial.version,
             step=trial.step,
-            comparison=trial.comparison(spec.train.metric),
+            comparison=trial.comparison(),
             as_of=end,
         )
         return [Draft(measured, MONITOR, derived_id("measured", watch.model, trial.version, trial.step))]

@@ -6,57 +6,49 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import numpy as np
-
+from runtime.domain.metrics import Metric
 from runtime.domain.reports import Comparison, WindowPerformance
 from runtime.domain.spec import Spec
 from runtime.monitoring.baseline import Baseline
 from runtime.monitoring.gauge import Gauge
+from runtime.monitoring.judged import Judged, classes_of, errors_of, losses_of, performance
 from runtime.monitoring.pairs import MAX_WAITING, RowKey, Waiting, WaitingRows
 from runtime.statistics.comparison import PairedMoments, compare_moments
 from runtime.statistics.detector import DetectorPlan
 from runtime.statistics.performance import error_columns
+from runtime.statistics.scoring import compared
 
 
 @dataclass(slots=True)
 class Trial:
-    """A rollout step being judged: errors of champion and challenger on the same rows, as moments."""
+    """A rollout step being judged: losses of champion and challenger on the same rows, as moments."""
 
     version: int
     champion: int
     step: int
     needed: int
+    metric: Metric
+    classes: int | None = None
     moments: PairedMoments = field(default_factory=lambda: PairedMoments.from_errors([], []))
     told: bool = False
 
     def judge(self, waiting: Waiting, actual: float) -> None:
-        """Adds one row when both versions predicted it in this step; errors are in target units."""
+        """Adds one row when both versions predicted it in this step."""
         if waiting.step != (self.version, self.step):
             return
         champion, challenger = waiting.of(self.champion), waiting.of(self.version)
         if champion is not None and challenger is not None:
-            pair = PairedMoments.from_errors([challenger - actual], [champion - actual])
-            self.moments = self.moments + pair
+            mine, theirs = (losses_of(self.metric, [(each, actual)], self.classes) for each in (challenger, champion))
+            self.moments = self.moments + PairedMoments.from_errors(mine, theirs)
 
     @property
     def ready(self) -> bool:
         """Enough rows are judged, and nobody was told yet."""
         return not self.told and self.moments.rows >= self.needed
 
-    def comparison(self, metric: str, confidence: float = 0.95) -> Comparison:
+    def comparison(self, confidence: float = 0.95) -> Comparison:
         """The evidence so far."""
-        found = compare_moments(self.moments, confidence=confidence)
-        bounded = np.isfinite(found.low) and np.isfinite(found.high)
-        return Comparison(
-            metric=metric,
-            rows=found.rows,
-            champion=found.mean_b,
-            challenger=found.mean_a,
-            difference=found.difference,
-            low=float(found.low) if bounded else None,
-            high=float(found.high) if bounded else None,
-            confidence=confidence,
-        )
+        return compared(compare_moments(self.moments, confidence=confidence), self.metric)
 
 
 class Watch:
@@ -70,7 +62,9 @@ class Watch:
         self.features: Gauge | None = None
         self.errors: Gauge | None = None
         self.trial: Trial | None = None
-        self.recent: deque[float] = deque(maxlen=1)
+        self.classes: int | None = None
+        """How many classes its answers tell apart; none of a regression."""
+        self.recent: deque[Judged] = deque(maxlen=1)
         self.closed_until: datetime | None = None
         self.unknown_outcomes = 0
         self.erased = 0
@@ -80,6 +74,7 @@ class Watch:
     def follow(self, version: int, baseline: Baseline, spec: Spec) -> None:
         """Watches a new champion against its own baseline."""
         self.version, self.baseline = version, baseline
+        self.classes = classes_of(spec)
         wanted = None if spec.monitor.features == "all" else dict.fromkeys(spec.monitor.features, 1.0)
         checks = float(spec.monitor.false_alarm_every)
         self.features = Gauge(
@@ -99,9 +94,10 @@ class Watch:
         self.recent = deque(maxlen=spec.monitor.recent)
 
     def outcome(self, decision_id: str, row: int, actual: float) -> None:
-        """Takes an outcome; the first one of a row counts. Repeated ones are counted, never a crash."""
+        """Takes an outcome; the first one of a row counts. Repeated ones, and what is no class, are counted apart."""
         key = (decision_id, row)
-        if key in self._told or self.waiting.has_judged(key):
+        no_class = self.classes is not None and actual not in range(self.classes)
+        if no_class or key in self._told or self.waiting.has_judged(key):
             self.unknown_outcomes += 1
             return
         self._told[key] = actual
@@ -116,14 +112,14 @@ class Watch:
         end of a tick, sorted, makes sums and windows the same in every run. Outcomes without a decision wait.
         """
         judged = self._joined()
-        errors = [
-            served - actual
+        rows = [
+            (served, actual)
             for _, waiting, actual in judged
             if waiting.served_by == self.version and (served := waiting.of(waiting.served_by)) is not None
         ]
-        self.recent.extend(errors)
-        if errors and self.errors is not None:
-            self.errors.count(error_columns(errors))
+        self.recent.extend(rows)
+        if rows and self.errors is not None:
+            self.errors.count(error_columns(errors_of(rows, self.classes)))
         if self.trial is not None:
             for _, waiting, actual in judged:
                 self.trial.judge(waiting, actual)
@@ -141,5 +137,4 @@ class Watch:
         """Errors of the newest rows with outcomes, under this champion; ``None`` before the first."""
         if not self.recent:
             return None
-        errors = np.array(self.recent)
-        return WindowPerformance(rows=errors.size, mae=float(np.abs(errors).mean()), bias=float(errors.mean()))
+        return performance(list(self.recent), self.classes)

@@ -7,6 +7,7 @@ from functools import cache
 import jinja2
 
 from runtime.domain.events import VersionRegistered
+from runtime.domain.metrics import METRICS
 from runtime.domain.reports import EvaluationReport
 from runtime.domain.spec import Spec
 from runtime.pipeline.train import TrainedModel
@@ -21,6 +22,7 @@ def model_card(spec: Spec, trained: TrainedModel, registered: VersionRegistered,
         report=report,
         used=trained.predictor.used,
         refit=spec.retrain.refit,
+        headline=[metric.value for metric in METRICS[spec.task] if metric.value in report.metrics],
     )
 
 

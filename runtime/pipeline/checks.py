@@ -21,14 +21,15 @@ def layout_of(spec: Spec, found: pa.Schema) -> Layout:
     data = spec.data
     for column in (data.time, data.target, *spec.group_columns, *data.features, *slices):
         if column not in found.names:
-            raise MissingColumn(data.source, column, tuple(found.names))
-    for output in outputs_of(spec.task):
+            raise MissingColumn(data.named, column, tuple(found.names))
+    for output in outputs_of(spec.task, spec.classes):
         if output.name in data.features:
-            raise DataError(data.source, f"a feature cannot be named {output.name!r}: it is the name of the output")
-    check_time(data.source, found.field(data.time))
-    check_target(data.source, found.field(data.target))
-    features = tuple(Field(name=name, kind=kind_of(data.source, found.field(name))) for name in data.features)
-    return Layout(data.time, data.target, spec.group_columns, features, slices, spec.task)
+            raise DataError(data.named, f"a feature cannot be named {output.name!r}: it is the name of the output")
+    check_time(data.named, found.field(data.time), data.time_zone)
+    if spec.classes is None:
+        check_target(data.named, found.field(data.target))
+    features = tuple(Field(name=name, kind=kind_of(data.named, found.field(name))) for name in data.features)
+    return Layout(data.time, data.target, spec.group_columns, features, slices, spec.task, spec.classes)
 
 
 def kind_of(source: str, field: pa.Field) -> FieldKind:
@@ -43,12 +44,12 @@ def kind_of(source: str, field: pa.Field) -> FieldKind:
     raise DataError(source, f"feature {field.name!r} is of type {field.type}; expected numbers or text")
 
 
-def check_time(source: str, field: pa.Field) -> None:
-    """Raises ``DataError`` unless it is a timestamp with a zone."""
+def check_time(source: str, field: pa.Field, zone: str | None = None) -> None:
+    """Raises ``DataError`` unless it is a timestamp with a zone, or a ``zone`` is given for it."""
     if not pa.types.is_timestamp(field.type):
         raise DataError(source, f"time column {field.name!r} is of type {field.type}; expected timestamps")
-    if field.type.tz is None:
-        raise DataError(source, f"time column {field.name!r} has no time zone, so its moments are not known")
+    if field.type.tz is None and zone is None:
+        raise DataError(source, f"time column {field.name!r} has no time zone; name it in data.time_zone")
 
 
 def check_target(source: str, field: pa.Field) -> None:
@@ -57,12 +58,20 @@ def check_target(source: str, field: pa.Field) -> None:
         raise DataError(source, f"target {field.name!r} is of type {field.type}; expected numbers")
 
 
-def canonical(table: pa.Table, layout: Layout) -> pa.Table:
+def canonical(table: pa.Table, layout: Layout, zone: str | None = None) -> pa.Table:
     """The layout's columns in canonical types, rows sorted by time, then by every other column.
 
-    NaN becomes null. Raises ``DataError`` if a value does not fit its column.
+    NaN becomes null; a time without a zone is taken to be of ``zone``. Raises ``DataError`` if a value does not fit
+    its column.
     """
     columns = {}
+    time = table[layout.time]
+    if zone is not None and pa.types.is_timestamp(time.type) and time.type.tz is None:
+        at = table.schema.get_field_index(layout.time)
+        table = table.set_column(at, layout.time, _zoned(time, zone))
+    if layout.classes is not None:
+        at = table.schema.get_field_index(layout.target)
+        table = table.set_column(at, layout.target, class_numbers(table[layout.target], layout))
     for name, kind in layout.types.items():
         try:
             column = table[name].cast(kind, safe=not pa.types.is_floating(kind))
@@ -74,6 +83,33 @@ def canonical(table: pa.Table, layout: Layout) -> pa.Table:
         raise DataError(layout.time, f"time is missing in {ordered[layout.time].null_count} rows")
     order = pc.sort_indices(ordered, sort_keys=[(name, "ascending") for name in layout.types])
     return ordered.take(order).combine_chunks()
+
+
+def _zoned(time: pa.ChunkedArray, zone: str) -> pa.ChunkedArray:
+    """Wall-clock times of a zone as moments. Of an hour that a clock shows twice it is the first."""
+    try:
+        return pc.assume_timezone(time, zone, ambiguous="earliest", nonexistent="raise")
+    except pa.ArrowInvalid as error:
+        raise DataError("time", f"a time that no clock of {zone} ever showed: {error}") from error
+
+
+def class_numbers(target: pa.ChunkedArray, layout: Layout) -> pa.Array:
+    """Which of the layout's classes each value is, null where it is missing. Raises ``DataError``."""
+    names = layout.classes or ()
+    given = target.cast(target.type.value_type) if pa.types.is_dictionary(target.type) else target
+    try:
+        words = given.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise DataError(layout.target, f"a target of type {target.type} names no classes; expected text") from error
+    found = pc.index_in(words, value_set=pa.array(names, pa.string()))
+    other = pc.and_(pc.is_null(found), pc.is_valid(words))
+    if count := pc.sum(other).as_py():
+        first = words.filter(other)[0].as_py()
+        reason = (
+            f"target {layout.target!r} is none of the classes {', '.join(names)} in {count} rows, such as {first!r}"
+        )
+        raise DataError(layout.target, reason)
+    return found.cast(pa.float64()).combine_chunks()
 
 
 def within(table: pa.Table, layout: Layout, *, since: datetime | None, until: datetime | None) -> pa.Table:
@@ -104,7 +140,7 @@ def check_values(where: str, window: pa.Table, layout: Layout) -> None:
     bad = int((~np.isfinite(numbers(window[layout.target]))).sum())
     if bad:
         raise UnusableTarget(where, layout.target, bad, len(window))
-    if layout.task is Task.CLASSIFICATION:
+    if layout.task is Task.CLASSIFICATION and layout.classes is None:
         target = numbers(window[layout.target])
         other = int(((target != 0) & (target != 1)).sum())
         if other:

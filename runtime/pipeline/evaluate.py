@@ -6,13 +6,17 @@ import time
 
 import numpy as np
 
+from runtime.domain.errors import DataError
 from runtime.domain.gates import ChampionGate
+from runtime.domain.metrics import METRICS
 from runtime.domain.reports import EvaluationReport
 from runtime.domain.schema import Task
 from runtime.domain.spec import Spec
-from runtime.flavors import Predictor, load
+from runtime.flavors import Floats, Predictor, load
+from runtime.flavors.outputs import scores
 from runtime.pipeline.gates import Evidence, compare, judge
-from runtime.pipeline.train import TrainedModel, measure
+from runtime.pipeline.train import TrainedModel
+from runtime.statistics.scoring import value
 
 LATENCY_CALLS = 200
 _ENOUGH_CALLS = 30
@@ -31,10 +35,10 @@ def evaluate(spec: Spec, trained: TrainedModel, champion: Predictor | None) -> E
     rng = np.random.default_rng(spec.train.seed)
     gates = tuple(judge(gate, evidence, rng) for gate in spec.gates)
     comparison = None
-    if evidence.champion_errors is not None:
+    if evidence.champion is not None:
         wanted = [gate for gate in spec.gates if isinstance(gate, ChampionGate)]
-        gate = wanted[0] if wanted else ChampionGate(better_than="champion")
-        comparison = compare(evidence.errors, evidence.champion_errors, gate, np.random.default_rng(spec.train.seed))
+        gate = wanted[0] if wanted else ChampionGate(better_than="champion", metric=METRICS[spec.task][0])
+        comparison = compare(evidence, evidence.champion, gate, np.random.default_rng(spec.train.seed))
     held = trained.holdout.rows
     return EvaluationReport(
         metrics=metrics(spec, trained, evidence),
@@ -50,16 +54,29 @@ def gather(trained: TrainedModel, champion: Predictor | None) -> Evidence:
     """Measures what the gates ask for, in this process."""
     held = trained.holdout.rows
     stored = load(trained.artifact)
-    difference = np.abs(stored.predict(held.columns) - trained.predictor.predict(held.columns))
+    difference = np.abs(scores(stored, held.columns) - scores(trained.predictor, held.columns))
+    answers = trained.holdout.predictions
     return Evidence(
-        errors=trained.holdout.predictions - held.target,
-        baseline_errors=trained.holdout.naive - held.target,
-        champion_errors=None if champion is None else champion.predict(held.columns) - held.target,
+        truth=held.target,
+        answers=answers,
+        naive=np.broadcast_to(trained.holdout.naive, answers.shape),
+        champion=None if champion is None else _champions(trained, champion),
         slices=held.slices,
         latency_ms_p99=latency_ms_p99(stored, trained),
         artifact_bytes=len(trained.artifact),
         round_trip_difference=float(difference.max()),
     )
+
+
+def _champions(trained: TrainedModel, champion: Predictor) -> Floats:
+    """Its answers on the holdout. Raises ``DataError`` if it answers another question."""
+    mine, theirs = trained.predictor.schema, champion.schema
+    if (mine.outputs, mine.classes) != (theirs.outputs, theirs.classes):
+        names = ", ".join(theirs.classes or [field.name for field in theirs.outputs])
+        raise DataError(
+            trained.model, f"its champion answers {names}, which cannot be compared with this spec's answers"
+        )
+    return scores(champion, trained.holdout.rows.columns)
 
 
 def latency_ms_p99(predictor: Predictor, trained: TrainedModel) -> float:
@@ -80,25 +97,19 @@ def latency_ms_p99(predictor: Predictor, trained: TrainedModel) -> float:
 
 
 def metrics(spec: Spec, trained: TrainedModel, evidence: Evidence) -> dict[str, float]:
-    """By name: on the holdout, of the training median for comparison, and in cross-validation."""
-    found = {
-        "mae": measure("mae", evidence.errors),
-        "rmse": measure("rmse", evidence.errors),
-        "bias": float(evidence.errors.mean()),
-        "baseline_mae": measure("mae", evidence.baseline_errors),
-        "baseline_rmse": measure("rmse", evidence.baseline_errors),
-        f"cross_validation_{spec.train.metric}": trained.candidate.score,
+    """By name: on the holdout, of the naive predictor for comparison, and in cross-validation.
+
+    Without those that these rows do not tell, such as roc_auc of rows of one class.
+    """
+    found: dict[str, float] = {}
+    for metric in METRICS[spec.task]:
+        found[metric.value] = value(metric, evidence.answers, evidence.truth)
+        found[f"baseline_{metric.value}"] = value(metric, evidence.naive, evidence.truth)
+    if evidence.answers.ndim == 1:
+        found["bias"] = float((evidence.answers - evidence.truth).mean())
+    told = {name: number for name, number in found.items() if spec.task is Task.REGRESSION or np.isfinite(number)}
+    return told | {
+        f"cross_validation_{spec.train.metric.value}": spec.train.metric.error_of(trained.candidate.score),
         "latency_ms_p99": evidence.latency_ms_p99,
         "artifact_bytes": float(evidence.artifact_bytes),
-    }
-    return found | (classified(evidence) if spec.task is Task.CLASSIFICATION else {})
-
-
-def classified(evidence: Evidence) -> dict[str, float]:
-    """What is said of probabilities beside; errors are probability minus truth. ``brier`` is the square of ``rmse``."""
-    return {
-        "brier": float(np.square(evidence.errors).mean()),
-        "log_loss": measure("log_loss", evidence.errors),
-        "baseline_log_loss": measure("log_loss", evidence.baseline_errors),
-        "error_rate": float((np.abs(evidence.errors) > 0.5).mean()),
     }

@@ -1,6 +1,7 @@
 """Each gate as a pure function from evidence to a ``GateResult``: passed or refused, with value, limit and reason.
 
-Errors are prediction minus actual on the holdout, of the sibling that was not trained on it.
+Answers are those of the sibling that was not trained on the holdout. What is compared are errors, of which less is
+better (``domain/metrics.py``).
 """
 
 from __future__ import annotations
@@ -18,32 +19,35 @@ from runtime.domain.gates import (
     Gate,
     LatencyGate,
     LimitGate,
-    Metric,
     NoWorseGate,
     RoundTripGate,
     SizeGate,
     SliceGate,
 )
+from runtime.domain.metrics import METRICS, Metric
 from runtime.domain.reports import Comparison, GateResult
+from runtime.domain.schema import Task
 from runtime.flavors import Column, Floats
-from runtime.pipeline.train import measure
-from runtime.statistics.comparison import compare_paired
+from runtime.statistics.comparison import compare_losses
+from runtime.statistics.scoring import compared, error, losses, value
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What was measured of a version. Arrays are [holdout rows], in order of time.
+    """What was measured of a version. Arrays are [holdout rows], in order of time, as ``scoring`` takes them.
 
-    ``champion_errors`` is None when there is no champion; ``round_trip_difference`` is the largest absolute
-    difference between what the stored artifact and the trained object predict.
+    ``naive`` are the answers of what looks at no column; ``champion`` is None when there is no champion.
+    ``round_trip_difference`` is the largest absolute difference between what the stored artifact and the trained object
+    predict.
     """
 
-    errors: Floats
-    baseline_errors: Floats
+    truth: Floats
+    answers: Floats
+    naive: Floats
     latency_ms_p99: float
     artifact_bytes: int
     round_trip_difference: float
-    champion_errors: Floats | None = None
+    champion: Floats | None = None
     slices: Mapping[str, Column] = field(default_factory=dict)
 
 
@@ -70,62 +74,46 @@ def judge(gate: Gate, evidence: Evidence, rng: np.random.Generator) -> GateResul
             assert_never(gate)
 
 
-def compare(errors: Floats, champion: Floats, gate: ChampionGate | NoWorseGate, rng: np.random.Generator) -> Comparison:
-    """Paired block bootstrap of challenger and champion (or the median) on the same rows, in the metric's own unit.
+def compare(
+    evidence: Evidence, other: Floats, gate: ChampionGate | NoWorseGate, rng: np.random.Generator
+) -> Comparison:
+    """Paired block bootstrap of the version and ``other`` (the champion, or the naive predictor) on the same rows.
 
-    Blocks of n^(1/3) rows keep what neighbours in time have in common. For RMSE the squares are compared, and the
-    bounds brought back to the unit of the target around the champion's own RMSE.
+    Blocks of n^(1/3) rows keep what neighbours in time have in common. Of errors, in the metric's own unit.
     """
-    squared = gate.metric is Metric.RMSE
-    a, b = (np.square(errors), np.square(champion)) if squared else (errors, champion)
-    block = max(1, round(len(a) ** (1 / 3)))
-    found = compare_paired(a, b, rng, confidence=gate.confidence, block_length=block)
-
-    def unit(amount: float) -> float | None:
-        if not math.isfinite(amount):
-            return None
-        return math.sqrt(max(found.mean_b + amount, 0.0)) - math.sqrt(found.mean_b) if squared else amount
-
-    mine, theirs = (math.sqrt(found.mean_a), math.sqrt(found.mean_b)) if squared else (found.mean_a, found.mean_b)
-    return Comparison(
-        metric=gate.metric.value,
-        rows=found.rows,
-        champion=theirs,
-        challenger=mine,
-        difference=mine - theirs,
-        low=unit(found.low),
-        high=unit(found.high),
-        confidence=gate.confidence,
-    )
+    mine = losses(gate.metric, evidence.answers, evidence.truth)
+    theirs = losses(gate.metric, other, evidence.truth)
+    block = max(1, round(len(mine) ** (1 / 3)))
+    found = compare_losses(mine, theirs, rng, confidence=gate.confidence, block_length=block)
+    return compared(found, gate.metric)
 
 
 def _limit(gate: LimitGate, evidence: Evidence) -> GateResult:
-    return _at_most(
-        gate.metric.value, measure(gate.metric.value, evidence.errors), gate.max, f"{gate.metric.value} {{}}"
-    )
+    metric = gate.metric
+    return _within(metric.value, gate, value(metric, evidence.answers, evidence.truth), f"{metric.value} {{}}")
 
 
 def _baseline(gate: BaselineGate, evidence: Evidence) -> GateResult:
-    metric = gate.metric.value
-    naive = measure(metric, evidence.baseline_errors)
+    metric = gate.metric
+    naive = error(metric, evidence.naive, evidence.truth)
     limit = naive * (1 - gate.by)
-    value = measure(metric, evidence.errors)
-    # Beating means being below: a model as good as the median has learnt nothing.
+    mine = error(metric, evidence.answers, evidence.truth)
+    # Beating means being below: a model as good as the naive predictor has learnt nothing.
     return _result(
         "better_than:baseline",
-        value < limit,
-        value,
+        mine < limit,
+        mine,
         limit,
-        f"{metric} {value:.6g} against {naive:.6g} of the training median, {_margin(gate.by)}",
+        f"{metric.error_name} {mine:.6g} against {naive:.6g} of {_naive(metric)}, {_margin(gate.by)}",
     )
 
 
 def _no_worse(gate: NoWorseGate, evidence: Evidence, rng: np.random.Generator) -> GateResult:
     name = "no_worse_than:baseline"
-    if unknown := _not_finite(evidence.errors):
+    if unknown := _unknown(gate.metric, evidence.answers, evidence):
         return GateResult(gate=name, passed=False, reason=unknown)
-    found = compare(evidence.errors, evidence.baseline_errors, gate, rng)
-    measured = f"{found.metric} {found.challenger:.6g} against {found.champion:.6g} of the training median"
+    found = compare(evidence, evidence.naive, gate, rng)
+    measured = f"{found.metric} {found.challenger:.6g} against {found.champion:.6g} of {_naive(gate.metric)}"
     if found.low is None:
         return GateResult(gate=name, passed=True, reason=f"{measured}; {found.rows} rows are too few to call it worse")
     limit = gate.by * found.champion
@@ -141,11 +129,11 @@ def _no_worse(gate: NoWorseGate, evidence: Evidence, rng: np.random.Generator) -
 
 def _champion(gate: ChampionGate, evidence: Evidence, rng: np.random.Generator) -> GateResult:
     name = "better_than:champion"
-    if evidence.champion_errors is None:
+    if evidence.champion is None:
         return GateResult(gate=name, passed=True, reason="there is no champion to beat")
-    if unknown := _not_finite(evidence.errors):
+    if unknown := _unknown(gate.metric, evidence.answers, evidence):
         return GateResult(gate=name, passed=False, reason=unknown)
-    found = compare(evidence.errors, evidence.champion_errors, gate, rng)
+    found = compare(evidence, evidence.champion, gate, rng)
     if found.high is None:
         return GateResult(gate=name, passed=False, reason=f"{found.rows} rows are too few to compare")
     limit = -gate.by * found.champion
@@ -160,26 +148,42 @@ def _champion(gate: ChampionGate, evidence: Evidence, rng: np.random.Generator) 
 
 
 def _slice(gate: SliceGate, evidence: Evidence) -> GateResult:
-    name = f"slice:{gate.slice}"
+    name, metric = f"slice:{gate.slice}", gate.metric
     values = evidence.slices[gate.slice]
     labels = sorted({value for value in values.tolist() if value is not None})
-    scores = {}
+    errors = {}
     for label in labels:
-        errors = evidence.errors[values == label]
-        if len(errors) >= gate.min_rows:
-            scores[label] = measure(gate.metric.value, errors)
-    if not scores:
+        mine = values == label
+        if mine.sum() >= gate.min_rows:
+            errors[label] = error(metric, evidence.answers[mine], evidence.truth[mine])
+    if not errors:
         reason = f"no {gate.slice} has {gate.min_rows} of the {len(values)} holdout rows, so nothing was judged"
-        return GateResult(gate=name, passed=False, limit=gate.max, reason=reason)
-    worst = max(scores, key=lambda label: scores[label] if math.isfinite(scores[label]) else math.inf)
-    what = f"{gate.metric.value} {{}} on {gate.slice} {worst}, the worst of {len(scores)} judged"
-    return _at_most(name, scores[worst], gate.max, what)
+        return GateResult(gate=name, passed=False, limit=gate.limit, reason=reason)
+    worst = max(errors, key=lambda label: errors[label] if math.isfinite(errors[label]) else math.inf)
+    what = f"{metric.value} {{}} on {gate.slice} {worst}, the worst of {len(errors)} judged"
+    return _within(name, gate, metric.error_of(errors[worst]), what)
 
 
-def _not_finite(errors: Floats) -> str:
+def _naive(metric: Metric) -> str:
+    """What looks at no column, in words."""
+    return "the training median" if metric in METRICS[Task.REGRESSION] else "the training shares"
+
+
+def _unknown(metric: Metric, answers: Floats, evidence: Evidence) -> str:
     """Why errors cannot be compared in pairs, which would leave out the very rows that went wrong; or nothing."""
-    bad = int((~np.isfinite(errors)).sum())
-    return f"the error is not a finite number on {bad} of {len(errors)} rows" if bad else ""
+    mine = losses(metric, answers, evidence.truth)
+    bad = int((~np.isfinite(mine)).sum())
+    if metric is Metric.ROC_AUC and bad and np.isfinite(answers).all():
+        return f"roc_auc cannot be told of {len(mine)} rows: a class is missing there"
+    return f"the error is not a finite number on {bad} of {len(mine)} rows" if bad else ""
+
+
+def _within(name: str, gate: LimitGate | SliceGate, found: float, what: str) -> GateResult:
+    if not gate.metric.more_is_better:
+        return _at_most(name, found, gate.limit, what)
+    passed = found >= gate.limit
+    reason = f"{what.format(f'{found:.6g}')}, {'within' if passed else 'under'} the limit {gate.limit:.6g}"
+    return _result(name, passed, found, gate.limit, reason)
 
 
 def _at_most(name: str, value: float, limit: float, what: str) -> GateResult:

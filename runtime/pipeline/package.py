@@ -25,7 +25,7 @@ from runtime.domain.reports import EvaluationReport
 from runtime.domain.schema import Task
 from runtime.domain.spec import Spec
 from runtime.pipeline.card import model_card
-from runtime.pipeline.prepare import Partition
+from runtime.pipeline.dataset import Partition
 from runtime.pipeline.seen import check_overrides, seen_in
 from runtime.pipeline.train import TrainedModel
 from runtime.statistics.classification import counted
@@ -152,7 +152,7 @@ def manifest_document(
         "purpose": spec.purpose,
         "risk_tier": spec.risk_tier.value,
         "data": {
-            "source": spec.data.source,
+            "source": spec.data.named,
             "dataset": registered.dataset,
             "partition": partition.key,
             "content": partition.content,

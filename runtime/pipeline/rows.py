@@ -27,7 +27,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns that a spec's data are reduced to. ``slices`` are columns that gates split by, kept as text."""
+    """The columns that a spec's data are reduced to. ``slices`` are columns that gates split by, kept as text.
+
+    The target is a number; of named ``classes``, the class's number.
+    """
 
     time: str
     target: str
@@ -35,11 +38,13 @@ class Layout:
     features: tuple[Field, ...]
     slices: tuple[str, ...]
     task: Task = Task.REGRESSION
+    classes: tuple[str, ...] | None = None
 
     @property
     def schema(self) -> Schema:
         """What a model of these data takes and gives."""
-        return Schema(inputs=self.features, outputs=outputs_of(self.task))
+        outputs = outputs_of(self.task, self.classes)
+        return Schema(inputs=self.features, outputs=outputs, classes=self.classes)
 
     @property
     def types(self) -> dict[str, pa.DataType]:

@@ -22,19 +22,26 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from runtime.domain.errors import DataError
 from runtime.domain.schema import Schema, Task
 from runtime.domain.spec import Spec
 from runtime.flavors import Floats, Storable, dump, fitting
+from runtime.flavors.outputs import scores
 from runtime.pipeline.plan import Plan
 from runtime.pipeline.rows import Rows
+from runtime.statistics import scoring
 
 Parameters = Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """Parameters with what their cross-validation said: predictions [training rows], NaN before the first test."""
+    """Parameters with what their cross-validation said: predictions as of ``Holdout``, NaN before the first test.
+
+    ``score`` is the metric's error: less is better, whatever the metric.
+    """
 
     parameters: Parameters
     score: float
@@ -45,12 +52,13 @@ class Candidate:
 class Holdout:
     """The rows that judge, and what the sibling that never saw them predicted.
 
-    ``naive`` is the training median, or of a classification the share of ones.
+    Predictions are [rows]; of more than two classes they are all probabilities, [rows, classes]. ``naive`` is the
+    training median, or of a classification the share of ones; of more classes, of each.
     """
 
     rows: Rows
     predictions: Floats
-    naive: float
+    naive: float | Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +98,7 @@ class TrainedModel:
     @property
     def honest(self) -> tuple[Rows, Floats]:
         """Rows with predictions of a model that was not trained on them: out of fold, then holdout."""
-        start = int(np.argmax(~np.isnan(self.candidate.out_of_fold)))
+        start = int(np.argmax(_is_told(self.candidate.out_of_fold)))
         predictions = np.concatenate((self.candidate.out_of_fold[start:], self.holdout.predictions))
         return self.window.part(start, len(self.window)), predictions
 
@@ -106,13 +114,28 @@ def folds_of(rows: int, folds: int) -> list[tuple[int, int]]:
 
 
 def cross_validate(spec: Spec, schema: Schema, training: Rows, parameters: Parameters, plan: Plan) -> Candidate:
-    """Time-ordered cross-validation; the score is ``spec.train.metric`` over all out-of-fold rows."""
-    predictions = np.full(len(training), np.nan)
+    """Time-ordered cross-validation; the score is the error of ``spec.train.metric`` over all out-of-fold rows.
+
+    Raises ``DataError`` if these rows do not tell it, as roc_auc of rows of one class.
+    """
+    predictions = np.full((len(training), schema.class_count) if schema.gives_class else len(training), np.nan)
     for end, stop in folds_of(len(training), spec.train.folds):
         predictor = fit(spec, schema, training.part(0, end), parameters, plan)
-        predictions[end:stop] = predictor.predict(training.part(end, stop).columns)
-    errors = (predictions - training.target)[~np.isnan(predictions)]
-    return Candidate(dict(parameters), measure(spec.train.metric, errors), predictions)
+        predictions[end:stop] = scores(predictor, training.part(end, stop).columns)
+    told = _is_told(predictions)
+    score = scoring.error(spec.train.metric, predictions[told], training.target[told])
+    if schema.task is Task.CLASSIFICATION and math.isnan(score):
+        where = f"{int(told.sum())} rows of cross-validation"
+        raise DataError(
+            spec.data.target, f"{spec.train.metric.value} cannot be told of {where}: a class is missing there"
+        )
+    return Candidate(dict(parameters), score, predictions)
+
+
+def _is_told(predictions: Floats) -> npt.NDArray[np.bool_]:
+    """Rows that a fold predicted."""
+    told: npt.NDArray[np.bool_] = ~np.isnan(predictions if predictions.ndim == 1 else predictions[:, 0])
+    return told
 
 
 def fit(spec: Spec, schema: Schema, rows: Rows, parameters: Parameters, plan: Plan) -> Storable:
@@ -137,13 +160,12 @@ def train_model(
     sibling = fit(spec, schema, training, candidate.parameters, plan)
     final = fit(spec, schema, window, candidate.parameters, plan) if spec.retrain.refit else sibling
     final = fitting.served(final, held.columns)
-    naive = np.mean if spec.task is Task.CLASSIFICATION else np.median
     return TrainedModel(
         model=model,
         partition=partition,
         window=window,
         candidate=candidate,
-        holdout=Holdout(held, sibling.predict(held.columns), float(naive(training.target))),
+        holdout=Holdout(held, scores(sibling, held.columns), naive_of(schema, training.target)),
         predictor=final,
         artifact=dump(final),
         estimator=spec.train.made_by,
@@ -151,8 +173,11 @@ def train_model(
     )
 
 
-def measure(metric: str, errors: Floats) -> float:
-    """``mae`` or ``rmse`` of errors, in target units; ``log_loss`` of errors of probabilities, in nats."""
-    if metric == "log_loss":
-        return float(-np.log(np.clip(1 - np.abs(errors), np.finfo(np.float64).eps, 1)).mean())
-    return float(np.abs(errors).mean() if metric == "mae" else math.sqrt(np.square(errors).mean()))
+def naive_of(schema: Schema, target: Floats) -> float | Floats:
+    """What a predictor says that looks at no column: see ``Holdout``."""
+    if schema.task is not Task.CLASSIFICATION:
+        return float(np.median(target))
+    if not schema.gives_class:
+        return float(target.mean())
+    shares: Floats = np.bincount(target.astype(np.intp), minlength=schema.class_count) / len(target)
+    return shares

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from runtime.domain.events import FindingKind, FindingOpened
+from runtime.domain.metrics import Metric, shown, spelled
+from runtime.domain.schema import Task
 from runtime.domain.spec import Spec
 from runtime.domain.state import FleetState, ModelState
 from runtime.domain.verdict import Action, Verdict
@@ -16,21 +18,32 @@ BROKEN_PSI = 1.0
 
 def verdict(finding: FindingOpened, model: ModelState, spec: Spec) -> Verdict:
     """What to do about a finding, why, and the numbers it rests on."""
-    numbers = _numbers(finding)
+    numbers = _numbers(finding, _metric(finding, spec))
     broken = _broken(finding)
     if broken:
         return Verdict(action=Action.CALL_A_PERSON, reason=broken, numbers=numbers)
     busy = _busy(model, spec, finding.as_of)
     if busy:
         return Verdict(action=Action.NOTHING, reason=busy, numbers=numbers)
-    if finding.recent is None or finding.baseline is None:
+    if "recent_rows" not in numbers:
         return Verdict(action=Action.NOTHING, reason="no outcomes yet, so no sign that errors grew", numbers=numbers)
-    return _judge_errors(finding, spec, numbers)
+    return _judge_errors(finding, spec, numbers, _metric(finding, spec))
 
 
-def _judge_errors(finding: FindingOpened, spec: Spec, numbers: dict[str, float]) -> Verdict:
-    ratio, limit = numbers["mae_ratio"], 1 + spec.retrain.degraded_by
-    measured = f"recent MAE {numbers['recent_mae']:.2f} is {ratio:.2f} times the baseline's"
+def _metric(finding: FindingOpened, spec: Spec) -> Metric:
+    """What errors are judged by: of a classification the spec's own metric if the counts tell it, else accuracy."""
+    if spec.task is Task.REGRESSION:
+        return Metric.MAE
+    own = spec.train.metric
+    told = all(each is not None and each.error(own) is not None for each in (finding.recent, finding.baseline))
+    return own if told else Metric.ACCURACY
+
+
+def _judge_errors(finding: FindingOpened, spec: Spec, numbers: dict[str, float], metric: Metric) -> Verdict:
+    name = metric.error_name
+    ratio, limit = numbers[f"{name}_ratio"], 1 + spec.retrain.degraded_by
+    recent = shown(metric, numbers[f"recent_{name}"])
+    measured = f"recent {spelled(name)} {recent} is {ratio:.2f} times the baseline's"
     if ratio < limit:
         return Verdict(
             action=Action.NOTHING,
@@ -51,16 +64,14 @@ def _judge_errors(finding: FindingOpened, spec: Spec, numbers: dict[str, float])
     )
 
 
-def _numbers(finding: FindingOpened) -> dict[str, float]:
+def _numbers(finding: FindingOpened, metric: Metric) -> dict[str, float]:
     numbers = {"log_evidence": finding.log_evidence, "log_threshold": finding.log_threshold}
     if finding.recent is not None and finding.baseline is not None:
-        ratio = finding.recent.mae / max(finding.baseline.mae, 1e-12)
-        numbers |= {
-            "recent_mae": finding.recent.mae,
-            "baseline_mae": finding.baseline.mae,
-            "mae_ratio": ratio,
-            "recent_rows": float(finding.recent.rows),
-        }
+        recent, baseline = finding.recent.error(metric), finding.baseline.error(metric)
+        if recent is not None and baseline is not None:
+            name = metric.error_name
+            numbers |= {f"recent_{name}": recent, f"baseline_{name}": baseline}
+            numbers |= {f"{name}_ratio": recent / max(baseline, 1e-12), "recent_rows": float(finding.recent.rows)}
     return numbers
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runtime.domain.events import Stage, Step
+from runtime.domain.metrics import shown, spelled
 from runtime.domain.reports import Comparison
 from runtime.domain.spec import Spec
 from runtime.domain.verdict import StepVerdict
@@ -20,10 +21,11 @@ def judge(spec: Spec, step: Step, measured: Comparison | None) -> tuple[StepVerd
     if measured is None or measured.rows < step.decisions:
         return StepVerdict.WAIT, "not enough judged decisions yet"
     limit = measured.champion * (1 + spec.guardrail.worse_by)
+    name = measured.metric
     numbers = (
-        f"challenger {measured.metric.upper()} {measured.challenger:.2f} against the champion's "
-        f"{measured.champion:.2f} on {measured.rows} {step.stage.value} decisions"
+        f"challenger {spelled(name)} {shown(name, measured.challenger)} against the champion's "
+        f"{shown(name, measured.champion)} on {measured.rows} {step.stage.value} decisions"
     )
     if measured.challenger > limit:
-        return StepVerdict.ABORT, f"{numbers}: above the guardrail of {limit:.2f}"
-    return StepVerdict.ADVANCE, f"{numbers}: within the guardrail of {limit:.2f}"
+        return StepVerdict.ABORT, f"{numbers}: above the guardrail of {shown(name, limit)}"
+    return StepVerdict.ADVANCE, f"{numbers}: within the guardrail of {shown(name, limit)}"

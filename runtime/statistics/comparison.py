@@ -84,7 +84,7 @@ class PairedMoments:
     @classmethod
     def from_errors(cls, errors_a: npt.ArrayLike, errors_b: npt.ArrayLike) -> "PairedMoments":
         """Rows where either error is NaN or infinite are left out. Raises UncountableColumn."""
-        a, b = _paired(errors_a, errors_b)
+        a, b = _absolute(errors_a, errors_b)
         return cls(a.size, float(a.sum()), float(b.sum()), float(np.square(a - b).sum()))
 
     def __add__(self, other: "PairedMoments") -> "PairedMoments":
@@ -124,8 +124,22 @@ def compare_paired(
     the dependence of rows ordered in time; n^(1/3) is a usual choice. Rows where either error is NaN or infinite
     are left out. Raises UncountableColumn if the two are not 1-D and equally long, InvalidStatistic.
     """
+    a, b = _absolute(errors_a, errors_b)
+    return compare_losses(a, b, rng, confidence=confidence, resamples=resamples, block_length=block_length)
+
+
+def compare_losses(
+    losses_a: npt.ArrayLike,
+    losses_b: npt.ArrayLike,
+    rng: np.random.Generator,
+    *,
+    confidence: float = CONFIDENCE,
+    resamples: int = RESAMPLES,
+    block_length: int = 1,
+) -> PairedComparison:
+    """As ``compare_paired``, of mean a - mean b: what is compared is a loss already, of whatever sign."""
     _check(confidence, resamples, block_length)
-    a, b = _paired(errors_a, errors_b)
+    a, b = _paired(losses_a, losses_b)
     if a.size < 2:
         return _comparison(a.size, float(a.sum()), float(b.sum()), -math.inf, math.inf, confidence)
     means = _resampled_means(a - b, rng, resamples, min(block_length, a.size))
@@ -184,10 +198,16 @@ def _circular_sums(values: FloatVector, length: int) -> FloatVector:
     return sums
 
 
-def _paired(errors_a: npt.ArrayLike, errors_b: npt.ArrayLike) -> tuple[FloatVector, FloatVector]:
+def _absolute(errors_a: npt.ArrayLike, errors_b: npt.ArrayLike) -> tuple[FloatVector, FloatVector]:
     """Absolute errors of the rows where both are finite."""
-    a = np.abs(np.asarray(errors_a, dtype=np.float64))
-    b = np.abs(np.asarray(errors_b, dtype=np.float64))
+    a, b = _paired(errors_a, errors_b)
+    return np.abs(a), np.abs(b)
+
+
+def _paired(errors_a: npt.ArrayLike, errors_b: npt.ArrayLike) -> tuple[FloatVector, FloatVector]:
+    """The rows where both are finite."""
+    a = np.asarray(errors_a, dtype=np.float64)
+    b = np.asarray(errors_b, dtype=np.float64)
     if a.ndim != 1 or a.shape != b.shape:
         raise UncountableColumn("error", f"shapes {a.shape} and {b.shape} do not pair row by row")
     both = np.isfinite(a) & np.isfinite(b)

@@ -115,13 +115,13 @@ def test_a_duration_that_time_is_divided_by_is_not_nothing(field: str, written: 
     ("instead", "error"),
     [
         ("{better_than: baseline, max: 3}", "gates[1].max: got unknown field 'max'; expected a field of this section"),
-        ("{metric: mae}", "gates[1].max: got nothing; expected a value for it"),
+        ("{metric: mae}", "gates[1].max: got nothing; expected the limit of mae"),
         ("{metric: mae, max: ten}", "gates[1].max: got 'ten'; expected a number"),
-        ("{metric: mse, max: 3}", "gates[1].metric: got 'mse'; expected 'mae' or 'rmse'"),
+        ("{metric: mse, max: 3}", "gates[1].metric: got 'mse'; expected 'mae', 'rmse'"),
         ("{slice: dest, metric: mae, max: ten}", "gates[1].max: got 'ten'; expected a number"),
-        ("{max: 30}", "gates[1]: got {'max': 30}; expected a gate: metric with max, better_than"),
-        ("{better_than: luck}", "gates[1]: got {'better_than': 'luck'}; expected a gate: metric with max, better_than"),
-        ("mae", "gates[1]: got 'mae'; expected a gate: metric with max, better_than"),
+        ("{max: 30}", "gates[1]: got {'max': 30}; expected a gate: metric with max or min, better_than"),
+        ("{better_than: luck}", "gates[1]: got {'better_than': 'luck'}; expected a gate: metric with max or min, better_than"),
+        ("mae", "gates[1]: got 'mae'; expected a gate: metric with max or min, better_than"),
     ],
 )
 def test_a_wrong_gate_is_named_by_its_place(instead: str, error: str) -> None:

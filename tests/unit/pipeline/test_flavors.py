@@ -84,9 +84,10 @@ def test_a_classification_gives_a_probability_and_a_label_and_says_how_good_it_i
     assert [field.name for field in made.predictor.schema.outputs] == ["probability", "label"]
     found = outputs(made.predictor.schema, made.predictor.predict(made.window.columns))
     assert set(found["label"].tolist()) == {0.0, 1.0}
-    assert report.metrics["brier"] == pytest.approx(report.metrics["rmse"] ** 2)
+    assert report.metrics["brier"] < report.metrics["baseline_brier"]
     assert report.metrics["log_loss"] < report.metrics["baseline_log_loss"]
-    assert report.metrics["error_rate"] < 0.5
+    assert report.metrics["accuracy"] > 0.5
+    assert report.metrics["baseline_roc_auc"] == 0.5, "a constant ranks nothing"
     assert made.holdout.naive == pytest.approx(float(made.window.target[: made.window.target.size * 4 // 5].mean()))
 
 
@@ -98,7 +99,7 @@ def test_a_classification_of_other_targets_than_0_and_1_is_refused() -> None:
 @pytest.mark.parametrize(
     ("name", "old", "new", "reason"),
     [
-        ("sklearn", "metric: log_loss", "metric: mae", "train.metric: got 'mae'; expected rmse or log_loss"),
+        ("sklearn", "metric: log_loss", "metric: mae", "train.metric: got 'mae'; expected log_loss, brier, roc_auc"),
         ("xgboost", "estimator: XGBRegressor, ", "", "train.estimator: got nothing; expected the name of an estimator"),
         ("onnx", "  onnx:", "  rules:", "train.rules"),
         ("decision-table", "rules: {table: examples/flavors/table.yaml}", "rules: {}", "either table"),

@@ -28,7 +28,8 @@ def evidence(
 ) -> Evidence:
     rest = {"latency_ms_p99": 1.0, "artifact_bytes": 1000, "round_trip_difference": 0.0} | measured
     median = np.full(len(errors), 10.0) if baseline is None else baseline
-    return Evidence(errors=errors, baseline_errors=median, champion_errors=champion, slices=slices or {}, **rest)
+    truth = np.zeros(len(errors))
+    return Evidence(truth=truth, answers=errors, naive=median, champion=champion, slices=slices or {}, **rest)
 
 
 def result(gate: dict[str, Any], given: Evidence) -> GateResult:

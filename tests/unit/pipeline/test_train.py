@@ -11,7 +11,7 @@ from runtime.flavors import load
 from runtime.flavors.sklearn import SklearnPredictor
 from runtime.pipeline.plan import Plan
 from runtime.pipeline.rows import Rows
-from runtime.pipeline.train import TrainedModel, cross_validate, fit, folds_of, measure, train_model
+from runtime.pipeline.train import TrainedModel, cross_validate, fit, folds_of, train_model
 from tests.unit.domain.lives import MODEL, MONDAY
 from tests.unit.pipeline.flights import PARAMETERS, PARTITION, SPEC, a_spec, frame, fresh, layout, rows_of, trained
 
@@ -143,9 +143,3 @@ def test_an_unknown_parameter_is_refused_by_name() -> None:
 def test_too_few_rows_are_refused_by_the_models_name() -> None:
     with pytest.raises(TooFewRows, match=f"{MODEL}: 9 rows"):
         fresh(SPEC, rows_of(frame(9)))
-
-
-def test_measures_are_in_the_unit_of_the_target() -> None:
-    errors = np.array([3.0, -4.0])
-    assert measure("mae", errors) == 3.5
-    assert measure("rmse", errors) == pytest.approx(12.5**0.5)
