@@ -213,9 +213,12 @@ def _one_dimensional(values: Column) -> npt.NDArray[Any]:
     return column
 
 
+_COUNTED = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
+
+
 def _floats(values: Column) -> npt.NDArray[np.floating[Any]]:
     column = _one_dimensional(values)
-    if column.dtype in {np.dtype(np.float32), np.dtype(np.float64)}:
+    if column.dtype in _COUNTED:
         return column
     if column.dtype.kind not in "biufO":
         raise UncountableColumn("?", f"{column.dtype} is not a number")

@@ -4,14 +4,9 @@ For each feature a family of alternatives q to the baseline's shares p is played
 
     R <- (1 + R) * prod_k (q_k / p_k)^c_k / B^m            c counts of a tick, m its rows
 
-    numeric       shape      shifts and scales of a normal, over rows that are present        .6
-                  missing    Bernoulli: p times .33 ... 4                                     .2
-                  learned    two shapes learned from the rows so far (decay .8 and .97)       .2
-    categorical   each       each bin against the rest: p times .5 ... 2                      .8
-                  learned    as above                                                         .2
-
-B = 1 + (z / sqrt(n_ref) + delta0) chi(q) makes up for the baseline being a sample, and for drift that is to
-be ignored. R is averaged with the weights shown into S of a feature, and S with the feature weights into M.
+with the alternatives, the weights and the discount B of ``alternatives``, which makes up for the baseline being a
+sample, and for drift that is to be ignored (delta0). R is averaged with the weights into S of a feature, and S with
+the feature weights into M.
 **Alarm when M >= A.** While nothing changes, E[M] after t checks is at most t whatever the dependence between
 features, so the mean time to a false alarm is at least A checks.
 
@@ -24,23 +19,18 @@ NEJSDS 2024, section 2 (e-SR) and 4 (mixtures); Roberts, Technometrics 1966; arX
 the reference made explicit).
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from runtime.statistics.alternatives import DECAYS, LEARNED_FLOOR, LEARNED_PRIOR_ROWS
 from runtime.statistics.bins import Document, FloatVector
 from runtime.statistics.errors import InvalidStatistic, LayoutMismatch
-from runtime.statistics.plan import (
-    DECAYS,
-    LEARNED_FLOOR,
-    LEARNED_PRIOR_ROWS,
-    DetectorConfig,
-    DetectorPlan,
-    Matrix,
-    estimate_delta0,
-)
+from runtime.statistics.plan import DetectorConfig, DetectorPlan
 from runtime.statistics.profile import Counts, Profile
 
 __all__ = [
@@ -50,10 +40,17 @@ __all__ = [
     "DetectorState",
     "FeatureEvidence",
     "Reading",
-    "estimate_delta0",
+    "Remembered",
+    "advance",
     "read",
+    "scores",
     "update",
 ]
+
+
+Remembered = npt.NDArray[np.float32]
+"""What a state keeps. Seven digits are more than evidence needs, and half the bytes; sums are taken in float64."""
+_DECAYS = np.array(DECAYS)[:, None]
 
 
 class FeatureEvidence(NamedTuple):
@@ -94,8 +91,8 @@ class DetectorState:
     digest: str
     ticks: int
     rows: int
-    log_r: FloatVector
-    learned: Matrix
+    log_r: Remembered
+    learned: Remembered
 
     def __post_init__(self) -> None:
         for array in (self.log_r, self.learned):
@@ -104,8 +101,8 @@ class DetectorState:
     @classmethod
     def fresh(cls, plan: DetectorPlan) -> "DetectorState":
         """No evidence: the start, and where an alarm resets to."""
-        learned = np.zeros((len(DECAYS), plan.shares.size))
-        return cls(plan.layout.digest, 0, 0, np.full(plan.size, -np.inf), learned)
+        learned = np.zeros((len(DECAYS), plan.shares.size), dtype=np.float32)
+        return cls(plan.layout.digest, 0, 0, np.full(plan.size, -np.inf, dtype=np.float32), learned)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, DetectorState):
@@ -130,8 +127,8 @@ class DetectorState:
         if document["layout"] != plan.layout.digest:
             raise LayoutMismatch(plan.layout.digest, str(document["layout"]))
         fresh = cls.fresh(plan)
-        log_r = fresh.log_r if document["log_r"] is None else np.array(document["log_r"], dtype=float)
-        learned = np.array(document["learned"], dtype=float)
+        log_r = fresh.log_r if document["log_r"] is None else np.array(document["log_r"], dtype=np.float32)
+        learned = np.array(document["learned"], dtype=np.float32)
         if log_r.shape != fresh.log_r.shape or learned.shape != fresh.learned.shape:
             raise InvalidStatistic("state", "does not fit the plan")
         return cls(plan.layout.digest, int(document["ticks"]), int(document["rows"]), log_r, learned)
@@ -177,14 +174,7 @@ def update(plan: DetectorPlan, state: DetectorState, counts: Counts) -> tuple[De
 
 def read(plan: DetectorPlan, state: DetectorState) -> Reading:
     """What a state says, without new rows."""
-    log_r = state.log_r[plan.order]
-    if state.ticks:
-        peaks = np.maximum.reduceat(log_r, plan.score_starts)
-        scaled = np.exp(log_r - peaks[plan.score_owner])
-        scores = peaks + np.log(np.add.reduceat(plan.score_mix * scaled, plan.score_starts))
-    else:
-        scores = np.full(plan.weights.size, -np.inf)
-    parts = scores + plan.log_weights
+    parts = scores(plan, state.log_r)
     evidence = float(np.logaddexp.reduce(parts))
     ranks = np.argsort(-parts, kind="stable")
     rows = zip(plan.layout.names, plan.weights.tolist(), parts.tolist(), _js(plan, state), strict=True)
@@ -194,44 +184,68 @@ def read(plan: DetectorPlan, state: DetectorState) -> Reading:
 
 
 def _advance(plan: DetectorPlan, state: DetectorState, counts: Counts) -> DetectorState:
-    flat = counts.values.astype(np.float64)
-    steps = np.concatenate(
-        (
-            _shape_steps(plan, flat),
-            flat[plan.bernoulli_bin] * plan.bernoulli_hit + counts.rows * plan.bernoulli_row,
-            _learned_steps(plan, state.learned, flat, counts.rows),
-        )
-    )
-    log_r = np.logaddexp(0.0, state.log_r) + steps
-    learned = np.array(DECAYS)[:, None] * state.learned + flat
+    flat, rows = counts.values.astype(np.float64), np.array(float(counts.rows))
+    log_r, learned = advance(plan, state.log_r, state.learned, flat, rows)
     return DetectorState(state.digest, state.ticks + 1, state.rows + counts.rows, log_r, learned)
 
 
+def advance(
+    plan: DetectorPlan, log_r: Remembered, learned: Remembered, flat: FloatVector, rows: FloatVector
+) -> tuple[Remembered, Remembered]:
+    """The arrays of a state after one more tick; any leading axes are detectors side by side on one plan.
+
+    Shapes (..., alternatives), (..., decays, bins), (..., bins) and (...); every tick has rows.
+    """
+    steps = np.concatenate(
+        (
+            _shape_steps(plan, flat),
+            flat[..., plan.bernoulli_bin] * plan.bernoulli_hit + rows[..., None] * plan.bernoulli_row,
+            _learned_steps(plan, learned, flat, rows),
+        ),
+        axis=-1,
+    )
+    grown = np.logaddexp(0.0, log_r.astype(np.float64)) + steps
+    return grown.astype(np.float32), (_DECAYS * learned + flat[..., None, :]).astype(np.float32)
+
+
+def scores(plan: DetectorPlan, log_r: Remembered) -> FloatVector:
+    """ln(w S) of each feature, shape (..., features); minus infinity before the first tick."""
+    ordered = log_r[..., plan.order].astype(np.float64)
+    peaks = np.maximum.reduceat(ordered, plan.score_starts, axis=-1)
+    held = np.maximum(peaks, np.finfo(np.float64).min)
+    scaled = np.exp(ordered - held[..., plan.score_owner])
+    with np.errstate(divide="ignore"):
+        found: FloatVector = held + np.log(np.add.reduceat(plan.score_mix * scaled, plan.score_starts, axis=-1))
+    return found + plan.log_weights
+
+
 def _shape_steps(plan: DetectorPlan, flat: FloatVector) -> FloatVector:
-    padded = np.append(flat, 0.0)[plan.shape_bins]
-    steps: FloatVector = np.matmul(padded[:, None, :], plan.shape_steps).ravel()
+    lead = flat.shape[:-1]
+    padded = np.concatenate((flat, np.zeros((*lead, 1))), axis=-1)[..., plan.shape_bins]
+    by_feature = padded.reshape(math.prod(lead), *plan.shape_bins.shape).transpose(1, 0, 2)
+    steps: FloatVector = (
+        np.matmul(by_feature, plan.shape_steps).transpose(1, 0, 2).reshape(*lead, plan.shape_steps[:, 0].size)
+    )
     return steps
 
 
-def _learned_steps(plan: DetectorPlan, learned: Matrix, flat: FloatVector, rows: int) -> FloatVector:
+def _learned_steps(plan: DetectorPlan, learned: Remembered, flat: FloatVector, rows: FloatVector) -> FloatVector:
     """Decay-major: one step for each decay and feature; 0 while nothing has been learned."""
     size = plan.layout.sizes[0]  # every feature has learned from the same rows
-    total = learned[:, :size].sum(axis=1, keepdims=True)
-    if not total.any():
-        return np.zeros(len(DECAYS) * plan.starts.size)
+    total = learned[..., :size].sum(axis=-1, keepdims=True, dtype=np.float64)
     shape = (learned * plan.inverse_shares + LEARNED_PRIOR_ROWS) / (total + LEARNED_PRIOR_ROWS)
-    ratio = LEARNED_FLOOR + (1 - LEARNED_FLOOR) * shape  # q / p
-    chi = np.sqrt(np.add.reduceat(plan.shares * (ratio - 1) ** 2, plan.starts, axis=1))
-    gain = np.add.reduceat(flat * np.log(ratio), plan.starts, axis=1)
-    steps: FloatVector = (gain - rows * np.log1p(plan.discounts * chi)).ravel()
-    return steps
+    ratio = LEARNED_FLOOR + (1 - LEARNED_FLOOR) * shape  # q / p; 1 while nothing has been learned, and its step 0
+    chi = np.sqrt(np.add.reduceat(plan.shares * (ratio - 1) ** 2, plan.starts, axis=-1))
+    gain = np.add.reduceat(flat[..., None, :] * np.log(ratio), plan.starts, axis=-1)
+    steps = gain - rows[..., None, None] * np.log1p(plan.discounts * chi)
+    return np.asarray(steps.reshape(*flat.shape[:-1], steps.shape[-2] * steps.shape[-1]), dtype=np.float64)
 
 
 def _js(plan: DetectorPlan, state: DetectorState) -> list[float]:
     """Jensen-Shannon divergence (bits) of the slowly forgotten rows from the baseline, by feature."""
     if not state.ticks:
         return [0.0] * plan.weights.size
-    recent = state.learned[-1]
+    recent = state.learned[-1].astype(np.float64)
     p, q = plan.shares, recent / recent[: plan.layout.sizes[0]].sum()
     middle = (p + q) / 2
     terms = p * np.log2(p / middle) + q * np.log2(np.maximum(q, 1e-300) / middle)

@@ -2,20 +2,23 @@
 
 They raise no alarm by themselves: at fixed thresholds they flood on small windows and sleep on large ones
 (the detector is the alarm). Every function takes a reference and a current count vector of the same shape,
-whose last bin is "missing"; the ordered ones (KS, Wasserstein) leave that bin out.
+whose last bin is "missing"; the ordered ones (KS, Wasserstein) leave that bin out. ``distances`` takes all features of
+a window in one pass over flat vectors, and the functions of two vectors are that pass over one feature.
 
 All raise NoEvidence if either side has no rows, and InvalidStatistic if the shapes differ.
 """
 
 import importlib
+import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from runtime.statistics.bins import FloatVector, NumericBins
+from runtime.statistics.bins import FloatVector
 from runtime.statistics.errors import InvalidStatistic, LayoutMismatch, NoEvidence
-from runtime.statistics.profile import Counts, FeatureProfile, Profile
+from runtime.statistics.profile import Counts, Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,82 @@ class FeatureDistances:
     reference_missing_rate: float
 
 
+@dataclass(frozen=True)
+class _Pairs:
+    """Counts of two windows, flat, feature after feature; ``starts`` is where each feature begins."""
+
+    reference: FloatVector
+    current: FloatVector
+    starts: npt.NDArray[np.intp]
+
+    def sums(self, values: FloatVector) -> FloatVector:
+        """One sum a feature."""
+        found: FloatVector = np.add.reduceat(values, self.starts)
+        return found
+
+    @cached_property
+    def sizes(self) -> npt.NDArray[np.intp]:
+        return np.diff(self.starts, append=self.reference.size)
+
+    def spread(self, values: FloatVector) -> FloatVector:
+        """The value of its feature for each bin."""
+        found: FloatVector = np.repeat(values, self.sizes)
+        return found
+
+    @cached_property
+    def shares(self) -> tuple[FloatVector, FloatVector]:
+        return self._share(self.reference), self._share(self.current)
+
+    @cached_property
+    def ordered(self) -> FloatVector:
+        """Distance of the cumulative shares of present rows at each bin's upper end; NaN where a side has none."""
+        present = np.ones(self.reference.size)
+        present[self.starts + self.sizes - 1] = 0
+        with np.errstate(invalid="ignore", divide="ignore"):
+            apart = self._share(self.reference * present) - self._share(self.current * present)
+        total = np.cumsum(np.nan_to_num(apart))
+        before = np.concatenate(([0.0], total))[self.starts]
+        found: FloatVector = np.where(np.isnan(apart), np.nan, total - self.spread(before))
+        return found
+
+    def psi(self) -> FloatVector:
+        e, a = self._share(self.reference + 0.5), self._share(self.current + 0.5)
+        return self.sums((a - e) * np.log(a / e))
+
+    def js(self) -> FloatVector:
+        p, q = self.shares
+        middle = np.maximum((p + q) / 2, _TINY)
+        terms = p * np.log2(np.maximum(p, _TINY) / middle) + q * np.log2(np.maximum(q, _TINY) / middle)
+        return np.maximum(self.sums(terms) / 2, 0.0)
+
+    def ks(self) -> FloatVector:
+        found: FloatVector = np.maximum.reduceat(np.abs(self.ordered), self.starts)
+        return found
+
+    def wasserstein(self, widths: FloatVector) -> FloatVector:
+        """``widths``: the way from each bin to the next, 0 from the last present one."""
+        return self.sums(np.abs(self.ordered) * widths)
+
+    def chi_square(self) -> tuple[FloatVector, npt.NDArray[np.int64], FloatVector]:
+        """Statistics, degrees of freedom, p-values."""
+        both = self.reference + self.current
+        held = both > 0
+        one, other = self.sums(self.reference), self.sums(self.current)
+        share = self.spread(one / (one + other))
+        expected = np.where(held, both, 1) * share, np.where(held, both, 1) * (1 - share)
+        terms = (self.reference - expected[0]) ** 2 / expected[0] + (self.current - expected[1]) ** 2 / expected[1]
+        freedom = np.add.reduceat(held.astype(np.int64), self.starts) - 1
+        statistic = np.where(freedom > 0, self.sums(np.where(held, terms, 0.0)), 0.0)
+        special = importlib.import_module("scipy.special")  # lazy: only people who look need it
+        return statistic, freedom, np.where(freedom > 0, special.chdtrc(np.maximum(freedom, 1), statistic), 1.0)
+
+    def _share(self, values: FloatVector) -> FloatVector:
+        return values / self.spread(self.sums(values))
+
+
+_TINY = np.finfo(np.float64).tiny
+
+
 def psi(reference: npt.ArrayLike, current: npt.ArrayLike) -> float:
     """Population stability index, sum (a - e) ln(a / e), in nats; half a row is added to every bin.
 
@@ -53,9 +132,7 @@ def psi(reference: npt.ArrayLike, current: npt.ArrayLike) -> float:
     >>> round(psi([500, 500, 0], [300, 700, 0]), 2)
     0.17
     """
-    e, a = _pair(reference, current)
-    e, a = (e + 0.5) / (e + 0.5).sum(), (a + 0.5) / (a + 0.5).sum()
-    return float(np.sum((a - e) * np.log(a / e)))
+    return float(_pair(reference, current).psi()[0])
 
 
 def js(reference: npt.ArrayLike, current: npt.ArrayLike) -> float:
@@ -66,9 +143,7 @@ def js(reference: npt.ArrayLike, current: npt.ArrayLike) -> float:
     >>> js([10, 0], [0, 10]), js([10, 20], [1, 2])
     (1.0, 0.0)
     """
-    p, q = (side / side.sum() for side in _pair(reference, current))
-    middle = (p + q) / 2
-    return max((_relative_entropy(p, middle) + _relative_entropy(q, middle)) / 2, 0.0)
+    return float(_pair(reference, current).js()[0])
 
 
 def ks_on_bins(reference: npt.ArrayLike, current: npt.ArrayLike) -> float:
@@ -77,21 +152,13 @@ def ks_on_bins(reference: npt.ArrayLike, current: npt.ArrayLike) -> float:
     >>> ks_on_bins([10, 10, 5], [0, 20, 0])
     0.5
     """
-    p, q = _present(reference, current)
-    return float(np.max(np.abs(np.cumsum(p) - np.cumsum(q))))
+    return float(_present(reference, current).ks()[0])
 
 
 def chi_square(reference: npt.ArrayLike, current: npt.ArrayLike) -> ChiSquare:
     """Pearson's test that both windows have the same shares; the p-value takes scipy."""
-    table = np.stack(_pair(reference, current))
-    table = table[:, table.sum(axis=0) > 0]
-    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
-    statistic = float(np.sum((table - expected) ** 2 / expected))
-    freedom = table.shape[1] - 1
-    if not freedom:
-        return ChiSquare(0.0, 0, 1.0)
-    special = importlib.import_module("scipy.special")  # lazy: only people who look need it
-    return ChiSquare(statistic, freedom, float(special.chdtrc(freedom, statistic)))
+    statistic, freedom, p_value = _pair(reference, current).chi_square()
+    return ChiSquare(float(statistic[0]), int(freedom[0]), float(p_value[0]))
 
 
 def wasserstein_on_bins(
@@ -105,11 +172,12 @@ def wasserstein_on_bins(
     >>> wasserstein_on_bins([10, 0, 0, 0], [0, 0, 10, 0])
     1.0
     """
-    p, q = _present(reference, current)
-    at = np.linspace(0, 1, p.size) if positions is None else np.asarray(positions, dtype=float)
-    if at.shape != p.shape:
-        raise InvalidStatistic("positions", f"shape {at.shape}, expected {p.shape}")
-    return float(np.sum(np.abs(np.cumsum(p) - np.cumsum(q))[:-1] * np.diff(at)))
+    pairs = _present(reference, current)
+    bins = pairs.reference.size - 1
+    at = np.linspace(0, 1, bins) if positions is None else np.asarray(positions, dtype=float)
+    if at.shape != (bins,):
+        raise InvalidStatistic("positions", f"shape {at.shape}, expected ({bins},)")
+    return float(pairs.wasserstein(np.concatenate((np.diff(at), (0.0, 0.0))))[0])
 
 
 def missing_rate(counts: npt.ArrayLike) -> float:
@@ -129,43 +197,40 @@ def distances(profile: Profile, counts: Counts) -> tuple[FeatureDistances, ...]:
     """Every feature of a window against its baseline. Raises LayoutMismatch, NoEvidence."""
     if counts.layout != profile.layout:
         raise LayoutMismatch(profile.layout.digest, counts.layout.digest)
-    vectors = counts.by_feature()
-    return tuple(_feature(feature, vectors[feature.name]) for feature in profile.features)
-
-
-def _feature(feature: FeatureProfile, current: npt.NDArray[np.int64]) -> FeatureDistances:
-    reference = np.array(feature.counts)
-    ks = wasserstein = None
-    if isinstance(feature.bins, NumericBins) and reference[:-1].any() and current[:-1].any():
-        ks = ks_on_bins(reference, current)
-        wasserstein = wasserstein_on_bins(reference, current, feature.bins.positions)
-    return FeatureDistances(
-        name=feature.name,
-        psi=psi(reference, current),
-        js=js(reference, current),
-        chi_square=chi_square(reference, current),
-        ks=ks,
-        wasserstein=wasserstein,
-        missing_rate=missing_rate(current),
-        reference_missing_rate=missing_rate(reference),
+    if not counts.rows:
+        raise NoEvidence("a distance")
+    starts = np.array(profile.layout.offsets[:-1])
+    pairs = _Pairs(profile.counts.values.astype(np.float64), counts.values.astype(np.float64), starts)
+    missing = tuple(side[starts + pairs.sizes - 1].tolist() for side in pairs.shares)
+    columns = (
+        profile.layout.names,
+        pairs.psi().tolist(),
+        pairs.js().tolist(),
+        map(ChiSquare, *(values.tolist() for values in pairs.chi_square())),
+        (_of_numbers(value) for value in np.where(profile.numeric, pairs.ks(), np.nan).tolist()),
+        (_of_numbers(value) for value in np.where(profile.numeric, pairs.wasserstein(profile.widths), np.nan).tolist()),
+        missing[1],
+        missing[0],
     )
+    return tuple(FeatureDistances(*values) for values in zip(*columns, strict=True))
 
 
-def _pair(reference: npt.ArrayLike, current: npt.ArrayLike) -> tuple[FloatVector, FloatVector]:
+def _of_numbers(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _pair(reference: npt.ArrayLike, current: npt.ArrayLike) -> _Pairs:
     e, a = np.asarray(reference, dtype=np.float64), np.asarray(current, dtype=np.float64)
     if e.ndim != 1 or e.shape != a.shape:
         raise InvalidStatistic("counts", f"shapes {e.shape} and {a.shape} must be one and the same")
     if not (e.sum() and a.sum()):
         raise NoEvidence("a distance")
-    return e, a
+    return _Pairs(e, a, np.array([0]))
 
 
-def _present(reference: npt.ArrayLike, current: npt.ArrayLike) -> tuple[FloatVector, FloatVector]:
-    """Shares of the bins but the last."""
-    e, a = _pair(np.asarray(reference)[:-1], np.asarray(current)[:-1])
-    return e / e.sum(), a / a.sum()
-
-
-def _relative_entropy(p: FloatVector, q: FloatVector) -> float:
-    held = p > 0
-    return float(np.sum(p[held] * np.log2(p[held] / q[held])))
+def _present(reference: npt.ArrayLike, current: npt.ArrayLike) -> _Pairs:
+    """The same, where the bins but the last must hold rows."""
+    pairs = _pair(reference, current)
+    if not (pairs.reference[:-1].any() and pairs.current[:-1].any()):
+        raise NoEvidence("a distance")
+    return pairs

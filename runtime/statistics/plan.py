@@ -1,37 +1,39 @@
-"""What a detector plays: alternatives, discounts and weights, worked out once for each baseline.
+"""What a detector plays, worked out once for each baseline: steps, discounts and weights in flat vectors.
 
-The alternatives and the discount B are those of the table in ``detector``, which plays them. ``delta0`` can be
-measured on held-out rows of the baseline's own time: ``estimate_delta0``.
-
-A baseline bin may be empty, and ln(q / p) needs every share positive: half a row is added to each bin.
+The alternatives are those of ``alternatives``; ``detector`` plays them. A baseline bin may be empty, and ln(q / p)
+needs every share positive: half a row is added to each bin.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from runtime.statistics.bins import CategoricalBins, FloatVector, NumericBins
-from runtime.statistics.errors import InvalidStatistic, LayoutMismatch, NoEvidence
-from runtime.statistics.profile import Counts, FeatureProfile, Layout, Profile
+from runtime.statistics.alternatives import (
+    CATEGORY_RATIOS,
+    DECAYS,
+    LEARNED_SHARE,
+    MISSING_RATIOS,
+    MISSING_SHARE,
+    REFERENCE_SIGMAS,
+    SCALES,
+    SHIFTS,
+    Matrix,
+    even,
+    log_discounts,
+    normal_shapes,
+    ratio_shares,
+)
+from runtime.statistics.bins import CategoricalBins, FloatVector
+from runtime.statistics.errors import InvalidStatistic, NoEvidence
+from runtime.statistics.profile import FeatureProfile, Layout, Profile
 
-SHIFTS = (-0.8, -0.4, -0.2, -0.1, -0.05, 0.05, 0.1, 0.2, 0.4, 0.8)
-SCALES = (0.7, 0.85, 1.18, 1.4)
-MISSING_RATIOS = (0.33, 0.5, 0.7, 1.25, 1.6, 2.5, 4.0)
-CATEGORY_RATIOS = (0.5, 0.75, 0.87, 1.15, 1.33, 2.0)
-DECAYS = (0.8, 0.97)
-LEARNED_FLOOR = 0.1
-LEARNED_PRIOR_ROWS = 50.0
-REFERENCE_SIGMAS = 5.0
-"""z: how many standard errors of the baseline's shares are allowed for."""
 CHECKS_BETWEEN_FALSE_ALARMS = 288.0 * 1000
 """A: a check each five minutes for a thousand days."""
-_SMALLEST_RATIO = 1e-9
 
-Matrix = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
 
 
@@ -47,19 +49,18 @@ class DetectorConfig:
     ``checks_between_false_alarms``: A, at least so many checks on average. ``delta0``: drift to ignore, in
     chi units (about sigmas of a small shift of the mean), for all features or by name. ``weights``:
     importance by feature, any positive scale, uniform if None; a feature without one is displayed but raises no alarm.
-    ``reference_sigmas``: z.
+    ``reference_sigmas``: z, plainly; None for the smaller discount of ``alternatives``, of independent rows.
     """
 
     checks_between_false_alarms: float = CHECKS_BETWEEN_FALSE_ALARMS
     delta0: float | Mapping[str, float] = 0.0
     weights: Mapping[str, float] | None = None
-    reference_sigmas: float = REFERENCE_SIGMAS
+    reference_sigmas: float | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.checks_between_false_alarms < math.inf:
             raise InvalidStatistic("checks_between_false_alarms", "must be finite and at least 1")
-        if not 0 <= self.reference_sigmas < math.inf:
-            raise InvalidStatistic("reference_sigmas", "must be finite and not negative")
+        _require_not_negative("reference_sigmas", [self.reference_sigmas or 0.0])
         tolerances = self.delta0.values() if isinstance(self.delta0, Mapping) else (self.delta0,)
         _require_not_negative("delta0", tolerances)
         if self.weights is not None:
@@ -91,6 +92,7 @@ class DetectorPlan:
     weights: FloatVector
     shares: FloatVector  # p, flat
     starts: Index  # of each feature in the flat vector
+    tolerances: FloatVector  # delta0, by feature
     discounts: FloatVector  # z / sqrt(n_ref) + delta0, by feature
     shape_bins: Index  # (numeric features, bins), padded with the index of an appended zero
     shape_steps: Matrix  # (numeric features, bins, alternatives): ln(q / p) - ln B
@@ -117,7 +119,7 @@ class DetectorPlan:
         checks_between_false_alarms: float = CHECKS_BETWEEN_FALSE_ALARMS,
         delta0: float | Mapping[str, float] = 0.0,
         weights: Mapping[str, float] | None = None,
-        reference_sigmas: float = REFERENCE_SIGMAS,
+        reference_sigmas: float | None = None,
     ) -> "DetectorPlan":
         """See DetectorConfig for the arguments. Raises InvalidStatistic, NoEvidence."""
         config = DetectorConfig(checks_between_false_alarms, delta0, weights, reference_sigmas)
@@ -134,60 +136,54 @@ class DetectorPlan:
         return int(self.order.size)
 
 
-def estimate_delta0(profile: Profile, ticks: Sequence[Counts]) -> dict[str, float]:
-    """How far held-out baseline ticks stray from the baseline beyond sampling error, by feature.
+class _Played(NamedTuple):
+    """Alternatives of one kind: their feature, and their weight within it."""
 
-    What a tick's chi-square distance from p holds beyond the sampling variance of the tick and of the baseline
-    is drift that a healthy day has too. Its mean over the ticks, less one standard error (so that independent
-    rows give 0 and not noise), as a root; times sqrt(2), since a daily wave peaks at that many times its root
-    mean square. Give it ticks that span whole waves: a day, or better a week.
-
-    Raises LayoutMismatch, and NoEvidence with fewer than two ticks of two or more rows.
-    """
-    used = [tick for tick in ticks if tick.rows > 1]
-    if len(used) < 2:
-        raise NoEvidence("the spread between baseline ticks")
-    for tick in used:
-        if tick.layout != profile.layout:
-            raise LayoutMismatch(profile.layout.digest, tick.layout.digest)
-    excess = np.array([_excess(profile, tick) for tick in used])
-    sure = excess.mean(axis=0) - excess.std(axis=0, ddof=1) / math.sqrt(len(used))
-    return dict(zip(profile.layout.names, np.sqrt(2 * np.maximum(sure, 0)).tolist(), strict=True))
+    owners: Index
+    mix: FloatVector
 
 
-def _excess(profile: Profile, tick: Counts) -> FloatVector:
-    """Chi-square distance of a tick's true shares from the baseline's, without bias, by feature."""
-    p, reference = _smoothed(profile), profile.counts.values / profile.rows
-    now = tick.values / tick.rows
-    noise = now * (1 - now) / (tick.rows - 1) + reference * (1 - reference) / profile.rows
-    excess: FloatVector = np.add.reduceat(((now - p) ** 2 - noise) / p, profile.layout.offsets[:-1])
-    return excess
+class _Feature(NamedTuple):
+    """What the alternatives of one feature have in common."""
+
+    profile: FeatureProfile
+    start: int
+    end: int
+    threshold: float
+    """What the feature's own score must reach to alarm by itself, in nats."""
+    sigmas: float | None
+    tolerance: float
+
+    @property
+    def categorical(self) -> bool:
+        return isinstance(self.profile.bins, CategoricalBins)
+
+    def log_discounts(self, chi: FloatVector, mix: FloatVector, rows: int) -> FloatVector:
+        return log_discounts(chi, self.threshold - np.log(mix), max(rows, 1), self.sigmas, self.tolerance)
 
 
 def _build(profile: Profile, config: DetectorConfig) -> DetectorPlan:
-    layout, features = profile.layout, profile.features
-    allowance = config.reference_sigmas / math.sqrt(profile.rows)
-    tolerances = np.array([config.tolerance(name) for name in layout.names])
-    numeric = [f for f, feature in enumerate(features) if isinstance(feature.bins, NumericBins)]
-    shape_bins, shape_steps = _shape_plan(profile, config, numeric)
-    bins, hits, rows, owners = _bernoulli_plan(profile, allowance + tolerances)
-    feature_count, shape_count = len(features), len(SHIFTS) + len(SCALES)
-    groups = [  # (feature, share of the whole group within its feature) of each alternative
-        (np.repeat(np.array(numeric, dtype=np.intp), shape_count), 0.6, 0.6),
-        (owners, 0.2, 0.8),
-        (np.tile(np.arange(feature_count), len(DECAYS)), 0.2, 0.2),
-    ]
-    is_numeric = np.array([isinstance(feature.bins, NumericBins) for feature in features])
-    owner = np.concatenate([group[0] for group in groups])
-    mix = np.concatenate([_mix(*group, is_numeric) for group in groups])
+    layout, weights = profile.layout, config.shares(profile.layout.names)
+    features = _features(profile, config, weights)
+    shape_bins, shape_steps, shapes = _shape_plan(features, layout.offsets[-1])
+    bins, hits, rows, ratios = _bernoulli_plan(features)
+    count = len(features)
+    learned = _Played(
+        np.tile(np.arange(count), len(DECAYS)),
+        np.full(count * len(DECAYS), LEARNED_SHARE / len(DECAYS)),
+    )
+    owner = np.concatenate((shapes.owners, ratios.owners, learned.owners))
     order = np.argsort(owner, kind="stable")
+    sigmas = REFERENCE_SIGMAS if config.reference_sigmas is None else config.reference_sigmas
+    tolerances = np.array([feature.tolerance for feature in features])
     return DetectorPlan(
         layout=layout,
         threshold=math.log(config.checks_between_false_alarms),
-        weights=config.shares(layout.names),
-        shares=_smoothed(profile),
+        weights=weights,
+        shares=np.concatenate([smooth(feature.profile.counts) for feature in features]),
         starts=np.array(layout.offsets[:-1]),
-        discounts=allowance + tolerances,
+        tolerances=tolerances,
+        discounts=sigmas / math.sqrt(profile.rows) + tolerances,
         shape_bins=shape_bins,
         shape_steps=shape_steps,
         bernoulli_bin=bins,
@@ -195,76 +191,77 @@ def _build(profile: Profile, config: DetectorConfig) -> DetectorPlan:
         bernoulli_row=rows,
         order=order,
         score_owner=owner[order],
-        score_starts=np.searchsorted(owner[order], np.arange(feature_count)),
-        score_mix=mix[order],
+        score_starts=np.searchsorted(owner[order], np.arange(count)),
+        score_mix=np.concatenate((shapes.mix, ratios.mix, learned.mix))[order],
     )
 
 
-def _mix(owner: Index, numeric: float, categorical: float, is_numeric: npt.NDArray[np.bool_]) -> FloatVector:
-    """The weight of each alternative of a group: the group's, split evenly within the feature."""
-    members = np.bincount(owner, minlength=is_numeric.size)
-    group = np.where(is_numeric[owner], numeric, categorical).astype(np.float64)
-    mix: FloatVector = group / members[owner]
-    return mix
+def _features(profile: Profile, config: DetectorConfig, weights: FloatVector) -> list[_Feature]:
+    threshold, offsets = math.log(config.checks_between_false_alarms), profile.layout.offsets
+    return [
+        _Feature(
+            profile=feature,
+            start=offsets[f],
+            end=offsets[f + 1],
+            threshold=threshold - math.log(weights[f]) if weights[f] else math.inf,
+            sigmas=config.reference_sigmas,
+            tolerance=config.tolerance(feature.name),
+        )
+        for f, feature in enumerate(profile.features)
+    ]
 
 
-def _smoothed(profile: Profile) -> FloatVector:
-    """p, flat: half a row is added to every bin, since ln(q / p) needs every share positive."""
-    return np.concatenate([_smooth(np.array(feature.counts)) for feature in profile.features])
-
-
-def _smooth(counts: npt.NDArray[np.int64]) -> FloatVector:
-    shares: FloatVector = (counts + 0.5) / (counts.sum() + 0.5 * counts.size)
+def smooth(counts: Sequence[int]) -> FloatVector:
+    """Shares: half a row is added to every bin, since ln(q / p) needs every share positive."""
+    rows = np.array(counts)
+    shares: FloatVector = (rows + 0.5) / (rows.sum() + 0.5 * rows.size)
     return shares
 
 
-def _shape_plan(profile: Profile, config: DetectorConfig, numeric: list[int]) -> tuple[Index, Matrix]:
-    """Flat indices of the present bins, and ln(q / p) - ln B over them, of each numeric feature."""
-    widest = max((profile.layout.sizes[f] - 1 for f in numeric), default=1)
-    index = np.full((len(numeric), widest), profile.layout.offsets[-1], dtype=np.intp)
-    steps = np.zeros((len(numeric), widest, len(SHIFTS) + len(SCALES)))
+def _shape_plan(features: list[_Feature], beyond: int) -> tuple[Index, Matrix, _Played]:
+    """Flat indices of the present bins, and ln(q / p) - ln B over them, of each numeric feature.
+
+    ``beyond``: the index of a zero, for bins that a feature does not have.
+    """
+    numeric = [f for f, feature in enumerate(features) if not feature.categorical]
+    widest = max((features[f].profile.bins.size - 1 for f in numeric), default=1)
+    mix = (1 - LEARNED_SHARE - MISSING_SHARE) * even((*SHIFTS.values(), *SCALES.values()))
+    index = np.full((len(numeric), widest), beyond, dtype=np.intp)
+    steps = np.zeros((len(numeric), widest, mix.size))
     for row, f in enumerate(numeric):
-        feature = profile.features[f]
-        width = feature.bins.size - 1
-        index[row, :width] = profile.layout.offsets[f] + np.arange(width)
-        steps[row, :width] = _feature_shapes(feature, config)
-    return index, steps
+        feature = features[f]
+        width = feature.profile.bins.size - 1
+        index[row, :width] = np.arange(feature.start, feature.start + width)
+        steps[row, :width] = _shape_steps(feature, mix)
+    owners = np.repeat(np.array(numeric, dtype=np.intp), mix.size)
+    return index, steps, _Played(owners, np.tile(mix, len(numeric)))
 
 
-def _feature_shapes(feature: FeatureProfile, config: DetectorConfig) -> Matrix:
-    """(bins, alternatives): the baseline's shape read as a normal one, then shifted or scaled."""
-    present = np.array(feature.counts[:-1])
-    p = _smooth(present)
-    discount = config.reference_sigmas / math.sqrt(max(int(present.sum()), 1))
-    discount += config.tolerance(feature.name)
-    cuts = [NormalDist().inv_cdf(min(total, 1 - 1e-15)) for total in np.cumsum(p)[:-1].tolist()]
-    normals = [NormalDist(shift, 1.0) for shift in SHIFTS] + [NormalDist(0.0, s) for s in SCALES]
-    columns = []
-    for normal in normals:
-        below = np.array([0.0, *(normal.cdf(cut) for cut in cuts), 1.0])
-        q = np.maximum(np.diff(below), _SMALLEST_RATIO * p)
-        q /= q.sum()
-        chi = math.sqrt(float(np.sum((q - p) ** 2 / p)))
-        columns.append(np.log(q / p) - math.log1p(discount * chi))
-    return np.stack(columns, axis=1)
+def _shape_steps(feature: _Feature, mix: FloatVector) -> Matrix:
+    """(bins, alternatives): what one row adds to ln R."""
+    present = feature.profile.counts[:-1]
+    p = smooth(present)
+    q = normal_shapes(p)
+    chi = np.sqrt(np.sum((q - p) ** 2 / p, axis=1))
+    steps: Matrix = (np.log(q / p) - feature.log_discounts(chi, mix, sum(present))[:, None]).T
+    return steps
 
 
-def _bernoulli_plan(profile: Profile, discounts: FloatVector) -> tuple[Index, FloatVector, FloatVector, Index]:
-    """(bin, step for a row in it, step for any row, feature) of every bin-against-the-rest alternative."""
-    bins: list[int] = []
-    owners: list[int] = []
-    ratios: list[float] = []
-    for f, feature in enumerate(profile.features):
-        start, end = profile.layout.offsets[f], profile.layout.offsets[f + 1]
-        categorical = isinstance(feature.bins, CategoricalBins)
-        played = CATEGORY_RATIOS if categorical else MISSING_RATIOS
-        for position in range(start, end) if categorical else (end - 1,):
-            bins.extend([position] * len(played))
-            owners.extend([f] * len(played))
-            ratios.extend(played)
-    index, owner = np.array(bins, dtype=np.intp), np.array(owners, dtype=np.intp)
-    p = _smoothed(profile)[index]
-    q = np.minimum(np.array(ratios) * p, (1 + p) / 2)  # a large share cannot double
-    chi = np.abs(q - p) / np.sqrt(p * (1 - p))
+def _bernoulli_plan(features: list[_Feature]) -> tuple[Index, FloatVector, FloatVector, _Played]:
+    """(bin, step for a row in it, step for any row, played) of every bin-against-the-rest alternative."""
+    parts = [_ratio_steps(f, feature) for f, feature in enumerate(features)]
+    bins, hits, rows, owners, mix = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return bins, hits, rows, _Played(owners, mix)
+
+
+def _ratio_steps(f: int, feature: _Feature) -> tuple[Index, FloatVector, FloatVector, Index, FloatVector]:
+    """Of one feature: missing against the rest, or each category's bin against the rest."""
+    family, share = (CATEGORY_RATIOS, 1 - LEARNED_SHARE) if feature.categorical else (MISSING_RATIOS, MISSING_SHARE)
+    bins = np.arange(feature.start if feature.categorical else feature.end - 1, feature.end)
+    p = smooth(feature.profile.counts)[bins - feature.start]
+    q = ratio_shares(p, list(family)).ravel()
+    p = np.repeat(p, len(family))
+    mix = np.tile(share / bins.size * even(family.values()), bins.size)
     rest = np.log((1 - q) / (1 - p))
-    return index, np.log(q / p) - rest, rest - np.log1p(discounts[owner] * chi), owner
+    rows = rest - feature.log_discounts(np.abs(q - p) / np.sqrt(p * (1 - p)), mix, feature.profile.rows)
+    return np.repeat(bins, len(family)), np.log(q / p) - rest, rows, np.full(q.size, f), mix

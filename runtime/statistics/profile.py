@@ -23,6 +23,7 @@ from numbers import Real
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from runtime.statistics.bins import (
     MAX_BINS,
@@ -247,6 +248,16 @@ class Profile:
         values = [count for feature in self.features for count in feature.counts]
         return Counts(self.layout, self.rows, np.array(values, dtype=np.int64))
 
+    @cached_property
+    def numeric(self) -> npt.NDArray[np.bool_]:
+        """Which features are numeric, in order."""
+        return np.array([isinstance(feature.bins, NumericBins) for feature in self.features])
+
+    @cached_property
+    def widths(self) -> FloatVector:
+        """The way from each bin to the next in the feature's unit, flat; 0 for categories, and around missing."""
+        return np.concatenate([_widths(feature.bins) for feature in self.features])
+
     def feature(self, name: str) -> FeatureProfile:
         """Raises InvalidStatistic if the baseline has no such feature."""
         for feature in self.features:
@@ -308,8 +319,16 @@ def _count_feature(feature: FeatureProfile, columns: Columns, rows: int) -> Coun
         counts = np.zeros(feature.bins.size, dtype=np.int64)
         counts[-1] = rows
         return counts
-    with _naming(feature.name):
+    try:
         return feature.bins.count(columns[feature.name])
+    except UncountableColumn as error:
+        raise UncountableColumn(feature.name, error.reason) from error
+
+
+def _widths(bins: Bins) -> FloatVector:
+    if isinstance(bins, NumericBins):
+        return np.concatenate((np.diff(bins.positions), (0.0, 0.0)))
+    return np.zeros(bins.size)
 
 
 def _rows_of(columns: Columns) -> int:
@@ -324,6 +343,8 @@ def _rows_of(columns: Columns) -> int:
 
 
 def _length(values: Column) -> int:
+    if isinstance(values, np.ndarray):
+        return values.size
     return len(values) if isinstance(values, Sequence) else int(np.size(values))
 
 

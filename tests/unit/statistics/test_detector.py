@@ -14,12 +14,12 @@ from runtime.statistics.detector import (
     DetectorPlan,
     DetectorState,
     Reading,
-    estimate_delta0,
     read,
     update,
 )
 from runtime.statistics.errors import InvalidStatistic, LayoutMismatch, NoEvidence
 from runtime.statistics.profile import Counts, Profile
+from runtime.statistics.tolerance import estimate_delta0
 
 Columns = dict[str, np.ndarray]
 CARRIERS = np.array(["AA", "B6", "DL", "UA", "WN"], dtype=object)
@@ -127,13 +127,15 @@ def test_one_tick_is_the_formula_of_the_paper() -> None:
     counts, p = np.array([3, 7, 0, 0]), (np.array([60, 40, 0, 0]) + 0.5) / 102
     scores = []
     for k in range(4):
-        for ratio in (0.5, 0.75, 0.87, 1.15, 1.33, 2.0):
+        for ratio, weight in ((0.5, 1), (0.7, 1), (0.85, 2), (1.2, 3), (1.5, 2), (2.0, 1)):
+            mix = 0.85 / 4 * weight / 10
             q_k = min(ratio * p[k], (1 + p[k]) / 2)
             q = np.where(np.arange(4) == k, q_k, p * (1 - q_k) / (1 - p[k]))
-            discount = 1 + (5 / np.sqrt(100) + 0.01) * np.sqrt(np.sum((q - p) ** 2 / p))
-            scores.append(np.prod((q / p) ** counts) / discount**10)
+            chi = np.sqrt(np.sum((q - p) ** 2 / p))
+            discount = 1 + min(5 / np.sqrt(100) * chi, np.log(50 / mix) / 100) + 0.01 * chi
+            scores.append(mix * np.prod((q / p) ** counts) / discount**10)
     learned = 1.0  # nothing learned yet
-    assert reading.evidence == pytest.approx(np.log(0.8 * np.mean(scores) + 0.2 * learned))
+    assert reading.evidence == pytest.approx(np.log(np.sum(scores) + 0.15 * learned))
     assert reading.threshold == pytest.approx(np.log(50))
 
 
@@ -170,15 +172,15 @@ def test_weights_of_alternatives_and_features_add_up_to_one(plan: DetectorPlan) 
 @pytest.mark.parametrize(
     ("feature", "change", "rows", "mean_checks"),
     [
-        ("delay", lambda rng, m: rng.normal(0.1, 1, m), 1000, (3, 9)),
-        ("delay", lambda rng, m: rng.normal(0.25, 1, m), 1000, (1, 2)),
-        ("delay", lambda rng, m: rng.normal(0.5, 1, m), 1000, (1, 1.5)),
-        ("delay", lambda rng, m: rng.normal(0.25, 1, m), 100, (4, 12)),
+        ("delay", lambda rng, m: rng.normal(0.1, 1, m), 1000, (2, 7)),
+        ("delay", lambda rng, m: rng.normal(0.25, 1, m), 1000, (1, 1.5)),
+        ("delay", lambda rng, m: rng.normal(0.5, 1, m), 1000, (1, 1.1)),
+        ("delay", lambda rng, m: rng.normal(0.25, 1, m), 100, (3, 11)),
         ("delay", lambda rng, m: rng.normal(0.5, 1, m), 100, (1.5, 4)),
         ("delay", lambda rng, m: rng.normal(0, 1.2, m), 1000, (1, 2)),
         ("delay", lambda rng, m: rng.choice([-0.8, 0.8], m) + rng.normal(0, 0.6, m), 1000, (2, 5)),
-        ("gaps", lambda rng, m: np.where(rng.random(m) < 0.03, np.nan, rng.normal(size=m)), 1000, (8, 25)),
-        ("carrier", lambda rng, m: rng.choice(CARRIERS, m, p=[0.48, 0.26, 0.13, 0.09, 0.04]), 1000, (1, 4)),
+        ("gaps", lambda rng, m: np.where(rng.random(m) < 0.03, np.nan, rng.normal(size=m)), 1000, (5, 14)),
+        ("carrier", lambda rng, m: rng.choice(CARRIERS, m, p=[0.48, 0.26, 0.13, 0.09, 0.04]), 1000, (1, 3)),
     ],
     ids=["mean .1", "mean .25", "mean .5", "small .25", "small .5", "sd 1.2", "bimodal", "missing", "category"],
 )
