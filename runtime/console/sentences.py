@@ -158,6 +158,19 @@ def _(event: e.GrantRevoked) -> _Told:
     return _Told(f"grant of version {event.version} revoked", event.reason)
 
 
+@_tell.register
+def _(event: e.PoolConfigured) -> _Told:
+    options = event.options
+    reserved = [f"{options.cpus:g} CPU"]
+    reserved += [f"{options.gpus:g} GPU"] * bool(options.gpus) + [f"{options.memory} bytes"] * bool(options.memory)
+    return _Told(f"pool {event.pool} set to {options.replicas} replicas, each with {listed(tuple(reserved))}")
+
+
+@_tell.register
+def _(event: e.ModelMoved) -> _Told:
+    return _Told(f"moved to pool {event.pool}", event.reason)
+
+
 # --- ModelOps: rollout -----------------------------------------------------------------------------
 
 

@@ -11,8 +11,10 @@ from runtime.domain.events import Stage
 from runtime.domain.grant import SignedGrant
 from runtime.domain.ids import Digest, ModelName
 from runtime.domain.overrides import Override
+from runtime.domain.pools import DEFAULT, is_dedicated, prefix_of
 from runtime.domain.schema import Schema
-from runtime.domain.spec import Capture, Serving, Spec
+from runtime.domain.serving import Serving
+from runtime.domain.spec import Capture, Spec
 from runtime.domain.state import FleetState, ModelState, VersionState
 from runtime.domain.tokens import Key
 
@@ -66,7 +68,7 @@ def routes_after(state: FleetState, pool: str, size: int, flush: int) -> Routes:
     return Routes(
         size=state.size,
         flush=flush,
-        routes=tuple(_route(model, state.spec_of(model)) for model in _changed(state, pool, size)),
+        routes=tuple(_route(model, state.spec_of(model), pool) for model in _changed(state, pool, size)),
         erased=tuple(state.erased_since(size)),
         keys=tuple(state.keys_since(size)),
     )
@@ -80,20 +82,24 @@ def is_news(state: FleetState, pool: str, size: int) -> bool:
 
 
 def _changed(state: FleetState, pool: str, size: int) -> Iterator[ModelState]:
-    """Models of the pool whose newest entry is number ``size`` or later: only as many as changed are looked at."""
+    """Models that the pool must hear of and whose newest entry is number ``size`` or later; no others are looked at.
+
+    Those that are, were or will be in it; and in the default pool all, since a request that nobody else takes gets
+    there and is told why nobody does.
+    """
     for model in state.newest_first():
         if model.seq < size:
             return
-        if state.spec_of(model).serving.pool == pool:
+        if pool in (DEFAULT, state.pool_wanted(model)) or pool in model.pools:
             yield model
 
 
-def _route(model: ModelState, spec: Spec) -> Route:
+def _route(model: ModelState, spec: Spec, pool: str) -> Route:
     name, capture, serving = model.name, spec.capture, spec.serving
-    champion = _servable(model.serving)
+    champion = _servable(model.serving, pool)
     reason = _why_not(model)
     if reason or champion is None:
-        reason = reason or "its champion holds no live grant"
+        reason = reason or _elsewhere(model, spec, pool)
         return Route(model=name, reason=reason, capture=capture, serving=serving)
     overrides = spec.overrides or ()
     if model.rollout is None or model.rollout.current.stage is Stage.FULL:
@@ -102,7 +108,7 @@ def _route(model: ModelState, spec: Spec) -> Route:
     return Route(
         model=name,
         champion=champion,
-        challenger=_servable(model.version(model.rollout.version)),
+        challenger=_servable(model.version(model.rollout.version), pool),
         stage=step.stage,
         share=step.share,
         capture=capture,
@@ -119,7 +125,18 @@ def _why_not(model: ModelState) -> str:
     return "" if model.champion is not None else "no version of it has been promoted yet"
 
 
-def _servable(version: VersionState | None) -> Servable | None:
-    if version is None or version.signed is None:
+def _elsewhere(model: ModelState, spec: Spec, pool: str) -> str:
+    """Why a model that may be served is not, here."""
+    home = model.pool or spec.serving.pool_of(model.name)
+    if home == pool:
+        return "its champion holds no live grant"
+    if is_dedicated(home):
+        return "an application of its own answers it, which is not up"
+    return f"pool {home} answers it, under {prefix_of(home)}"
+
+
+def _servable(version: VersionState | None, pool: str) -> Servable | None:
+    signed = None if version is None else version.grant_in(pool)
+    if version is None or signed is None:
         return None
-    return Servable(signed=version.signed, schema=version.registered.schema_, baseline=version.registered.baseline)
+    return Servable(signed=signed, schema=version.registered.schema_, baseline=version.registered.baseline)

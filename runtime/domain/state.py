@@ -14,6 +14,7 @@ from runtime.domain.errors import Refused, UnknownModel, UnknownVersion
 from runtime.domain.events import FindingOpened, Step, VersionApproved, VersionRegistered
 from runtime.domain.grant import SignedGrant
 from runtime.domain.lifecycle import Status
+from runtime.domain.pools import PoolOptions
 from runtime.domain.reports import Comparison, EvaluationReport
 from runtime.domain.spec import Spec
 from runtime.domain.tokens import Key, Mode, Role
@@ -36,7 +37,18 @@ class VersionState:
     needed: int = 0
     approval: VersionApproved | None = None
     signed: SignedGrant | None = None
+    moving: SignedGrant | None = None
+    """In another pool than ``signed``: where the model moves to, and just after that where it was."""
     reason: str = ""
+
+    @property
+    def grants(self) -> tuple[SignedGrant, ...]:
+        """All that it holds."""
+        return tuple(each for each in (self.signed, self.moving) if each is not None)
+
+    def grant_in(self, pool: str) -> SignedGrant | None:
+        """What allows the pool's replicas to serve it."""
+        return next((each for each in self.grants if each.grant.pool == pool), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +97,10 @@ class ModelState:
     retired: bool = False
     findings: int = 0
     retrainings: int = 0
+    pool: str = ""
+    """Where it is answered; empty before its first grant."""
+    pools: tuple[str, ...] = ()
+    """Wherever it ever held a grant: whose replicas must hear of it."""
 
     @property
     def next_version(self) -> int:
@@ -186,6 +202,7 @@ class FleetState:
     erasures: dict[str, ErasureState] = field(default_factory=dict)
     tokens: dict[str, TokenState] = field(default_factory=dict)
     roles: dict[str, tuple[Role, ...]] = field(default_factory=dict)
+    pools: dict[str, PoolOptions] = field(default_factory=dict)
     authentication: Mode = "none"
     watermark: datetime = DAWN
     ticks_until: datetime = DAWN
@@ -229,6 +246,10 @@ class FleetState:
     def spec_of(self, model: ModelState) -> Spec:
         """The spec a model was declared by."""
         return self.specs[model.spec]
+
+    def pool_wanted(self, model: ModelState) -> str:
+        """The pool that a model's spec wants it answered in."""
+        return self.spec_of(model).serving.pool_of(model.name)
 
     def snooze_of(self, model: ModelState) -> timedelta:
         """How long a model is left alone after a challenger failed."""

@@ -51,6 +51,8 @@ _ALLOWED: dict[Role, tuple[type, ...]] = {
         e.WatermarkAdvanced,
         e.RetrainingStarted,
         e.RetrainingFinished,
+        e.PoolConfigured,
+        e.ModelMoved,
         k.LegalHoldPlaced,
         k.LegalHoldReleased,
         k.BodiesDeleted,
@@ -60,7 +62,7 @@ _ALLOWED: dict[Role, tuple[type, ...]] = {
     Role.APPROVER: (e.ApprovalGiven, e.VersionRefused),
     Role.AUDITOR: (),
     Role.CLIENT: (),
-    Role.ADMIN: (t.TokenCreated, t.TokenRevoked, t.RoleGiven, t.RoleTaken),
+    Role.ADMIN: (e.PoolConfigured, t.TokenCreated, t.TokenRevoked, t.RoleGiven, t.RoleTaken),
     Role.GOVERNOR: (
         e.GovernorStarted,
         e.CommandRefused,

@@ -15,7 +15,7 @@ from runtime.domain.entry import Draft, Entry
 from runtime.domain.grant import Grant, SignedGrant
 from runtime.domain.ids import derived_id
 from runtime.domain.lifecycle import Status
-from runtime.domain.state import FleetState
+from runtime.domain.state import FleetState, ModelState
 from runtime.policy import approval, retraining
 
 GOVERNOR = "service:governor"
@@ -55,6 +55,7 @@ def _(event: e.VersionApproved, state: FleetState, now: datetime, sign: Sign) ->
     model = state.model(event.model)
     spec = state.spec_of(model)
     registered = model.version(event.version).registered
+    wanted = spec.serving.pool_of(event.model)
     grant = Grant(
         grant_id=derived_id("grant", event.model, event.version, event.policy),
         model=event.model,
@@ -62,19 +63,57 @@ def _(event: e.VersionApproved, state: FleetState, now: datetime, sign: Sign) ->
         artifact=registered.artifact,
         package=registered.package,
         environment=spec.serving.environment,
-        pool=spec.serving.pool,
+        pool=model.pool or wanted,
         policy=event.policy,
         valid_from=now,
         valid_until=event.valid_until,
     )
-    return [e.GrantIssued(model=event.model, version=event.version, signed=sign(grant))]
+    issued = e.GrantIssued(model=event.model, version=event.version, signed=sign(grant))
+    return [issued] if grant.pool == wanted else [issued, _moving(issued, wanted, now, sign)]
+
+
+def _moving(held: e.GrantIssued, pool: str, now: datetime, sign: Sign) -> e.GrantIssued:
+    """The same right in another pool, beside the one that is held."""
+    grant = held.signed.grant
+    identity = derived_id("grant", grant.model, grant.version, grant.policy, pool, now.isoformat())
+    copy = grant.model_copy(update={"grant_id": identity, "pool": pool, "valid_from": now})
+    return e.GrantIssued(model=held.model, version=held.version, signed=sign(copy))
+
+
+@_follow.register
+def _(event: e.SpecApplied, state: FleetState, now: datetime, sign: Sign) -> list[e.Event]:
+    models = [model for model in state.models.values() if model.spec == event.name and not model.retired]
+    return [each for model in models for each in _begin_move(state, model, now, sign)]
+
+
+def _begin_move(state: FleetState, model: ModelState, now: datetime, sign: Sign) -> list[e.Event]:
+    """Grants where the spec wants the model from now on; those for a move that is off are revoked."""
+    wanted, found = state.pool_wanted(model), list[e.Event]()
+    for number, version in sorted(model.versions.items()):
+        moving, signed = version.moving, version.signed
+        if moving is not None and moving.grant.pool != wanted:
+            reason = f"it is not to move to pool {moving.grant.pool} any more"
+            found.append(_revoked(model.name, number, moving, reason))
+            moving = None
+        if moving is None and signed is not None and signed.grant.pool != wanted and signed.grant.valid_until > now:
+            held = e.GrantIssued(model=model.name, version=number, signed=signed)
+            found.append(_moving(held, wanted, now, sign))
+    return found
+
+
+@_follow.register
+def _(event: e.ModelMoved, state: FleetState, now: datetime, sign: Sign) -> list[e.Event]:
+    versions = sorted(state.model(event.model).versions.items())
+    held = [(number, version.moving) for number, version in versions if version.moving is not None]
+    return [_revoked(event.model, number, signed, f"moved to pool {event.pool}") for number, signed in held]
+
+
+def _revoked(name: str, number: int, signed: SignedGrant, reason: str) -> e.GrantRevoked:
+    return e.GrantRevoked(model=name, version=number, grant_id=signed.grant.grant_id, reason=reason)
 
 
 def _revoke(state: FleetState, name: str, number: int, reason: str) -> list[e.Event]:
-    signed = state.model(name).version(number).signed
-    if signed is None:
-        return []
-    return [e.GrantRevoked(model=name, version=number, grant_id=signed.grant.grant_id, reason=reason)]
+    return [_revoked(name, number, signed, reason) for signed in state.model(name).version(number).grants]
 
 
 @_follow.register

@@ -12,8 +12,8 @@ from runtime.domain.events import Stage
 from runtime.domain.grant import Grant
 from runtime.domain.routes import Servable
 from runtime.domain.schema import Schema
+from runtime.domain.serving import Serving
 from runtime.domain.spec import Capture as Policy
-from runtime.domain.spec import Serving
 from runtime.policy.overrides import Watch
 from runtime.serving.protocols.oip import Reader
 from runtime.storage.subject_key import SubjectKey

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from runtime.domain import events as e
 from runtime.domain.erasure import ErasurePart
+from runtime.domain.pools import PoolOptions
 from runtime.domain.reports import Comparison, EvaluationReport, FeatureStatistic, GateResult, WindowPerformance
 from runtime.domain.tokens import GIVEN
 from runtime.domain.verdict import Verdict
@@ -73,6 +74,8 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "hold": VERSIONS,
     "digests": st.lists(DIGESTS, min_size=1, max_size=2).map(tuple),
     "records": VERSIONS,
+    "pool": st.sampled_from(["default", "fast"]),
+    "options": st.builds(PoolOptions, cpus=st.floats(0, 8)),
     "requests": VERSIONS,
     "token": st.sampled_from(["a" * 16, "b" * 16]),
     "secret": st.sampled_from(["hmac-sha256:" + "0" * 64]),

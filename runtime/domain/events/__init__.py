@@ -50,6 +50,7 @@ from runtime.domain.events.versions import (
 )
 from runtime.domain.ids import VersionNumber
 from runtime.domain.keeping import BodiesDeleted, LegalHoldPlaced, LegalHoldReleased
+from runtime.domain.pools import ModelMoved, PoolConfigured
 from runtime.domain.tokens import AccessRefused, AuthenticationSet, RoleGiven, RoleTaken, TokenCreated, TokenRevoked
 
 __all__ = [
@@ -65,10 +66,12 @@ __all__ = [
     "GrantRevoked",
     "LoadRefused",
     "ModelDeclared",
+    "ModelMoved",
     "ModelResumed",
     "ModelRetired",
     "ModelSuspended",
     "PartitionSkipped",
+    "PoolConfigured",
     "RecordsDropped",
     "RecordsLost",
     "RetrainingFinished",
@@ -143,6 +146,8 @@ Event = Annotated[
     | RoleGiven
     | RoleTaken
     | AccessRefused
+    | PoolConfigured
+    | ModelMoved
     | GovernorStarted
     | CommandRefused,
     Field(discriminator="kind"),

@@ -72,15 +72,20 @@ def _(event: e.GrantIssued, state: FleetState, entry: Entry) -> None:
     version = model.version(event.version)
     if version.approval is None:
         raise Refused(f"grant for {event.model} version {event.version}", "it is not approved")
-    granted = replace(version, signed=event.signed)
-    update(state, event.model, entry, versions=model.versions | {event.version: granted})
+    pool = event.signed.grant.pool
+    home = model.pool or pool
+    granted = replace(version, signed=event.signed) if pool == home else replace(version, moving=event.signed)
+    versions = model.versions | {event.version: granted}
+    pools = model.pools if pool in model.pools else (*model.pools, pool)
+    update(state, event.model, entry, versions=versions, pool=home, pools=pools)
 
 
 @change.register
 def _(event: e.GrantRevoked, state: FleetState, entry: Entry) -> None:
     model = state.model(event.model)
     version = model.version(event.version)
-    if version.signed is None or version.signed.grant.grant_id != event.grant_id:
+    if event.grant_id not in {each.grant.grant_id for each in version.grants}:
         raise Refused(f"revoke grant {event.grant_id}", f"{event.model} version {event.version} does not hold it")
-    revoked = replace(version, signed=None)
+    is_signed = version.signed is not None and version.signed.grant.grant_id == event.grant_id
+    revoked = replace(version, signed=None) if is_signed else replace(version, moving=None)
     update(state, event.model, entry, versions=model.versions | {event.version: revoked})

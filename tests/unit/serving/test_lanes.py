@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from runtime.domain.spec import Capture, Serving
+from runtime.domain.serving import Serving
+from runtime.domain.spec import Capture
 from runtime.serving.authentication.errors import TooSlow
 from runtime.serving.cold import ColdLoads
 from runtime.serving.lanes import Lanes

@@ -10,7 +10,7 @@ from runtime.domain.errors import NotServable, UnknownModel, UnknownVersion
 from runtime.domain.events import Stage
 from runtime.domain.ids import new_id
 from runtime.domain.routes import Route
-from runtime.domain.spec import Serving
+from runtime.domain.serving import Serving
 from runtime.serving.live import Answer, Caller, NotInMemory
 from runtime.serving.memory import Memory
 from runtime.serving.pool import Pool
