@@ -84,7 +84,7 @@ class Watch:
         return [
             Fired(check.rule, name, tuple(np.flatnonzero(mask).tolist()), check.expected[name])
             for check in self._checks
-            for name, mask in check.of_many(asked.columns, predictions)
+            for name, mask in check.of_many(asked, predictions)
             if mask.any()
         ]
 
@@ -121,9 +121,7 @@ class _Check(Protocol):
         """The features where it fires on the only row; an empty name stands for the prediction."""
         ...
 
-    def of_many(
-        self, columns: Mapping[str, npt.NDArray[Any]], outputs: npt.NDArray[np.float64]
-    ) -> list[tuple[str, _Mask]]:
+    def of_many(self, asked: Columns, outputs: npt.NDArray[np.float64]) -> list[tuple[str, _Mask]]:
         """The features, and the rows where it fires on each."""
         ...
 
@@ -154,7 +152,8 @@ class _OutOfRange:
             found = [*(found or _NOTHING), name]
         return found or _NOTHING
 
-    def of_many(self, columns: Mapping[str, npt.NDArray[Any]], _: Any) -> list[tuple[str, _Mask]]:
+    def of_many(self, asked: Columns, _: Any) -> list[tuple[str, _Mask]]:
+        columns = asked.columns
         return [(name, (columns[name] < low) | (columns[name] > high)) for _, name, low, high in self._limits]
 
 
@@ -172,8 +171,8 @@ class _Unseen:
             found = [*(found or _NOTHING), name]
         return found or _NOTHING
 
-    def of_many(self, columns: Mapping[str, npt.NDArray[Any]], _: Any) -> list[tuple[str, _Mask]]:
-        return [(name, _outside(columns[name], words)) for _, name, words in self._known]
+    def of_many(self, asked: Columns, _: Any) -> list[tuple[str, _Mask]]:
+        return [(name, _outside(asked.texts[at], words)) for at, name, words in self._known]
 
 
 class _Missing:
@@ -194,9 +193,9 @@ class _Missing:
                 found = [*(found or _NOTHING), name]
         return found or _NOTHING
 
-    def of_many(self, columns: Mapping[str, npt.NDArray[Any]], _: Any) -> list[tuple[str, _Mask]]:
-        numbers = [(name, np.isnan(columns[name])) for _, name in self._numbers]
-        return [*numbers, *((name, _absent(columns[name])) for _, name in self._texts)]
+    def of_many(self, asked: Columns, _: Any) -> list[tuple[str, _Mask]]:
+        numbers = [(name, np.isnan(asked.columns[name])) for _, name in self._numbers]
+        return [*numbers, *((name, _absent(asked.texts[at])) for at, name in self._texts)]
 
 
 class _Prediction:
@@ -225,14 +224,18 @@ class _Confidence:
         return [("", ~((outputs >= self._below) | (1 - outputs >= self._below)))]
 
 
-def _absent(column: npt.NDArray[Any]) -> _Mask:
-    values = column.tolist()
-    return np.fromiter((value is None for value in values), np.bool_, len(values))
+_NOWHERE: _Mask = np.zeros(1, np.bool_)
+"""Of columns that were seen at one glance to hold nothing that fires."""
 
 
-def _outside(column: npt.NDArray[Any], words: frozenset[str]) -> _Mask:
-    values = column.tolist()
-    return np.fromiter((value is not None and value not in words for value in values), np.bool_, len(values))
+def _absent(column: list[str | None]) -> _Mask:
+    return np.array([value is None for value in column]) if None in column else _NOWHERE
+
+
+def _outside(column: list[str | None], words: frozenset[str]) -> _Mask:
+    if not {*column} - words - {None}:
+        return _NOWHERE
+    return np.array([value is not None and value not in words for value in column])
 
 
 # --- binding ---------------------------------------------------------------------------------------------

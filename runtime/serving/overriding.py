@@ -85,13 +85,8 @@ def _seen(package: str, fetch: Callable[[str], bytes]) -> Seen | None:
 # --- one answer ------------------------------------------------------------------------------------------
 
 
-def overridden(answer: Answer, watch: Watch, request: InferRequest, ask: Ask) -> Answer:
-    """The answer as the rules want it. Raises what ``ask`` raises."""
-    fired = watch.fired(request, answer.decision.outputs)
-    return _overridden(answer, fired, request, ask) if fired else answer
-
-
-def _overridden(answer: Answer, fired: list[Fired], request: InferRequest, ask: Ask) -> Answer:
+def overridden(answer: Answer, fired: list[Fired], request: InferRequest, ask: Ask) -> Answer:
+    """The answer as the rules that fired on it want it. Raises what ``ask`` raises."""
     rows, said = request.rows, tuple(described(each, request.rows) for each in fired)
     flags = [
         flag.on_rows(flag.override(_action(each), each.rule.when, each.feature), each.rows, rows) for each in fired

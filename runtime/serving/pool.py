@@ -42,6 +42,7 @@ from runtime.domain.events import LoadRefused, Stage
 from runtime.domain.ids import new_id
 from runtime.domain.routes import Route, Routes, Servable
 from runtime.flavors import Predictor
+from runtime.policy.overrides import Watch
 from runtime.serving.live import Answer, Caller, Key, Live, Offered
 from runtime.serving.memory import Memory
 from runtime.serving.overriding import overridden, part_for, watch_of
@@ -276,9 +277,14 @@ class Pool:
                 return None
 
         answer = Answer(decision, chosen.output, live.capture, beside)
-        if chosen.watch is None:
-            return answer
-        return overridden(answer, chosen.watch, request, partial(self._instead, (model,), caller))
+        return answer if chosen.watch is None else self._ruled(answer, chosen.watch, request, (model,), caller)
+
+    def _ruled(
+        self, answer: Answer, watch: Watch, request: InferRequest, way: tuple[str, ...], caller: Caller
+    ) -> Answer:
+        """The answer as its model's overrides let it out; ``way`` and what is raised: as ``_instead``."""
+        fired = watch.fired(asked, answer.decision.outputs)
+        return overridden(answer, fired, asked, partial(self._instead, way, caller)) if fired else answer
 
     def _instead(
         self,
@@ -308,9 +314,7 @@ class Pool:
             now = self._clock()
             decision = predict(predictor, chosen, Variant.CHAMPION, new_id(), part, caller, flags, now)
         answer = Answer(decision, chosen.output, live.capture, lambda: None)
-        if chosen.watch is None:
-            return answer
-        return overridden(answer, chosen.watch, part, partial(self._instead, (*way, model), caller))
+        return answer if chosen.watch is None else self._ruled(answer, chosen.watch, part, (*way, model), caller)
 
     def _draw(self, live: Live, unit: str) -> tuple[Offered, Variant, Offered | None]:
         """Who answers, as what, and who predicts beside."""
