@@ -279,9 +279,7 @@ class Pool:
         answer = Answer(decision, chosen.output, live.capture, beside)
         return answer if chosen.watch is None else self._ruled(answer, chosen.watch, request, (model,), caller)
 
-    def _ruled(
-        self, answer: Answer, watch: Watch, request: InferRequest, way: tuple[str, ...], caller: Caller
-    ) -> Answer:
+    def _ruled(self, answer: Answer, watch: Watch, asked: InferRequest, way: tuple[str, ...], caller: Caller) -> Answer:
         """The answer as its model's overrides let it out; ``way`` and what is raised: as ``_instead``."""
         fired = watch.fired(asked, answer.decision.outputs)
         return overridden(answer, fired, asked, partial(self._instead, way, caller)) if fired else answer

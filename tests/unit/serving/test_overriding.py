@@ -98,7 +98,7 @@ def test_a_flag_lets_the_prediction_out_and_says_which_rule_fired(client: Client
 
 def test_of_a_batch_the_answer_and_the_record_name_the_rows(client: Client, kept: Kept, ruled: Ruled) -> None:
     ruled.follow({**OUT, "then": "flag"}, {**MISSING, "then": {"value": 7}})
-    rows = [[12.0, 1.0], [1.0, None], [2.0, 1.0], [13.0, None], [14.0, 1.0]]
+    rows: list[list[Any]] = [[12.0, 1.0], [1.0, None], [2.0, 1.0], [13.0, None], [14.0, 1.0]]
     response = ask(client, *rows)
     assert response.json() == {"predictions": [120.0, 7.0, 20.0, 7.0, 140.0]}
     said = response.headers["fleetward-override"]
