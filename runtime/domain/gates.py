@@ -17,7 +17,7 @@ class Limit(Document):
 
     metric: Metric
     max: float | None = None
-    min: float | None = None
+    min: Share | None = None
 
     @model_validator(mode="after")
     def _has_its_one_limit(self) -> Self:

@@ -29,7 +29,7 @@ class Asking:
 
     def __init__(self, spec: Spec, frame: pd.DataFrame) -> None:
         self._columns = [(feature, *_values(frame[feature])) for feature in spec.data.features]
-        self._target = frame[spec.data.target].to_numpy(dtype=np.float64, na_value=np.nan)
+        _, self._target = _values(frame[spec.data.target])
 
     def question(self, model: str, rows: Positions, parameters: Mapping[str, str] | None = None) -> Request:
         """What asks a model for a prediction of each row; missing values are null."""

@@ -264,10 +264,11 @@ class Handlers:
     # --- outcomes ----------------------------------------------------------------------------------
 
     async def outcomes(self, call: Call) -> Reply:
-        policy = self._pool.live(call.model).capture
+        live = self._pool.live(call.model)
+        policy, truth = live.capture, outcomes.truth_of(live.offered[0].schema if live.offered else None)
         body = await read_body(call.headers, call.receive)
         read = outcomes.read_arrow if _media_type(call.headers, arrow.MEDIA_TYPE) else outcomes.read
-        found = read(body, model=call.model, caller=call.caller, at=self._service.clock())
+        found = read(body, model=call.model, caller=call.caller, at=self._service.clock(), truth=truth)
         for each in found:
             await _kept(self._keep.outcomes, each, policy)
         return Reply(orjson.dumps({"model_name": call.model, "accepted": sum(len(each.rows) for each in found)}))

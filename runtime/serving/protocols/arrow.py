@@ -73,13 +73,19 @@ def numbers(column: pa.ChunkedArray, where: str) -> NDArray[Any]:
     return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
+def is_text(column: pa.ChunkedArray) -> bool:
+    """Whether it holds text, by itself or in a dictionary."""
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
 def texts(column: pa.ChunkedArray, where: str) -> list[str | None]:
     """The text of a column, None where null. Raises ``SchemaMismatch``, ``RequestTooLarge``."""
     kind = column.type
     values = kind.value_type if pa.types.is_dictionary(kind) else kind
     if pa.types.is_null(values):
         return [None] * len(column)
-    if not (pa.types.is_string(values) or pa.types.is_large_string(values) or pa.types.is_string_view(values)):
+    if not is_text(column):
         raise SchemaMismatch(where, str(kind), "a column of text")
     found: list[str | None] = []
     for chunk in column.chunks:

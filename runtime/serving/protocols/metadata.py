@@ -26,7 +26,8 @@ def server_state(state: str, *, holds: bool) -> bytes:
 
 
 def model_metadata(model: str, versions: Sequence[int], schema: Schema) -> bytes:
-    """``GET /v2/models/{m}[/versions/{v}]``; -1 is the variable number of rows."""
+    """``GET /v2/models/{m}[/versions/{v}]``; -1 is the variable number of rows. ``classes`` names a label's numbers."""
+    named = {} if schema.classes is None else {"classes": schema.classes}
     return orjson.dumps(
         {
             "name": model,
@@ -34,6 +35,7 @@ def model_metadata(model: str, versions: Sequence[int], schema: Schema) -> bytes
             "platform": "fleetward",
             "inputs": [_tensor_metadata(field) for field in schema.inputs],
             "outputs": [_tensor_metadata(field) for field in schema.outputs],
+            **named,
         }
     )
 

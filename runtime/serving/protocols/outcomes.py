@@ -3,31 +3,64 @@
 {"outcomes": [{"decision_id": "...", "row": 0, "actual": 41.0}, ...]}      row defaults to 0
 {"decision_id": "...", "actuals": [41.0, 12.5]}                            actuals[i] is of row i
 Arrow stream of columns decision_id (text), actual (number), row (whole number, may be absent)
+
+Of a classification the truth is a class: its number, or its name where the model's spec names classes.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from runtime.domain.decision import Outcomes
 from runtime.domain.errors import RequestError
+from runtime.domain.schema import Schema, Task
 from runtime.serving.protocols import arrow
-from runtime.serving.protocols.document import decision_id, json_object, kind, listed
+from runtime.serving.protocols.document import decision_id, json_object, kind, listed, shortened
+
+Truth = Callable[[Any, str], float]
+"""A truth on the wire, and where it stands there, to a number. Raises ``RequestError``."""
 
 
-def read(body: bytes, *, model: str, caller: str, at: datetime) -> list[Outcomes]:
+def truth_of(schema: Schema | None) -> Truth:
+    """How a model's truths are read; of a model that nobody serves now, as any number."""
+    if schema is None or schema.task is not Task.CLASSIFICATION:
+        return _number
+    numbers = {name: float(at) for at, name in enumerate(schema.classes or ())}
+    numbers_too = f"a class's number from 0 to {schema.class_count - 1}"
+    expected = f"{', '.join(shortened(name) for name in numbers)}, or {numbers_too}" if numbers else numbers_too
+
+    def truth(value: Any, where: str) -> float:
+        if type(value) is str and value in numbers:
+            return numbers[value]
+        if type(value) in (int, float) and value in range(schema.class_count):
+            return float(value)
+        raise RequestError(where, kind(value), expected)
+
+    return truth
+
+
+def _number(value: Any, where: str) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise RequestError(where, kind(value), "a finite number")
+    return float(value)
+
+
+def read(body: bytes, *, model: str, caller: str, at: datetime, truth: Truth = _number) -> list[Outcomes]:
     """One ``Outcomes`` a decision, in the order of the body. Raises ``RequestError``."""
     document = json_object(body)
     if "actuals" in document:
         actuals = document["actuals"]
         if type(actuals) is not list or not actuals:
-            raise RequestError("actuals", kind(actuals), "a list of at least one number")
+            raise RequestError("actuals", kind(actuals), "a list of at least one truth")
         name = decision_id(document.get("decision_id"), "decision_id")
-        values = [_number(value, f"actuals[{row}]") for row, value in enumerate(actuals)]
+        values = [truth(value, f"actuals[{row}]") for row, value in enumerate(actuals)]
         return [Outcomes(name, at, model, caller, list(range(len(values))), values)]
     items = document.get("outcomes")
     if type(items) is not list or not items:
@@ -35,18 +68,18 @@ def read(body: bytes, *, model: str, caller: str, at: datetime) -> list[Outcomes
         raise RequestError("outcomes", kind(items), expected)
     by_decision: dict[str, Outcomes] = {}
     for position, item in enumerate(items):
-        _add(by_decision, item, f"outcomes[{position}]", Outcomes("", at, model, caller, [], []))
+        _add(by_decision, item, f"outcomes[{position}]", Outcomes("", at, model, caller, [], []), truth)
     return list(by_decision.values())
 
 
-def _add(by_decision: dict[str, Outcomes], item: Any, where: str, empty: Outcomes) -> None:
+def _add(by_decision: dict[str, Outcomes], item: Any, where: str, empty: Outcomes, truth: Truth) -> None:
     if type(item) is not dict:
         raise RequestError(where, kind(item), "an object {decision_id, row, actual}")
     name = decision_id(item.get("decision_id"), f"{where}.decision_id")
     row = item.get("row", 0)
     if type(row) is not int or not 0 <= row < 2**31:
         raise RequestError(f"{where}.row", kind(row), "a whole number from 0")
-    actual = _number(item.get("actual"), f"{where}.actual")
+    actual = truth(item.get("actual"), f"{where}.actual")
     _append(by_decision, name, row, actual, empty)
 
 
@@ -58,28 +91,33 @@ def _append(by_decision: dict[str, Outcomes], name: str, row: int, actual: float
     found.actuals.append(actual)
 
 
-def _number(value: Any, where: str) -> float:
-    if type(value) not in (int, float) or not math.isfinite(value):
-        raise RequestError(where, kind(value), "a finite number")
-    return float(value)
+def _truths(column: pa.ChunkedArray, truth: Truth) -> NDArray[np.float64]:
+    where = "column actual"
+    if truth is not _number:
+        given: list[Any] = (
+            arrow.texts(column, where) if arrow.is_text(column) else arrow.numbers(column, where).tolist()
+        )
+        return np.array([truth(value, f"{where}, row {at}") for at, value in enumerate(given)], dtype=np.float64)
+    numbers = arrow.numbers(column, where)
+    wrong = np.flatnonzero(~np.isfinite(numbers))
+    if len(wrong):
+        raise RequestError(f"{where}, row {wrong[0]}", str(numbers[wrong[0]]), "a finite number")
+    return numbers
 
 
 _COLUMNS = frozenset(["decision_id", "row", "actual"])
 
 
-def read_arrow(body: bytes, *, model: str, caller: str, at: datetime) -> list[Outcomes]:
+def read_arrow(body: bytes, *, model: str, caller: str, at: datetime, truth: Truth = _number) -> list[Outcomes]:
     """As ``read``, of an Arrow stream. Raises ``RequestError``, ``RequestTooLarge``, ``Unsupported``."""
     stream = arrow.read_stream(body)
     names = stream.column_names
     if len(set(names)) != len(names) or not _COLUMNS - {"row"} <= set(names) <= _COLUMNS:
         raise RequestError("body", f"columns {listed(names)}", "columns decision_id, actual and perhaps row, once each")
-    actuals = arrow.numbers(stream["actual"], "column actual")
+    actuals = _truths(stream["actual"], truth)
     rows = arrow.numbers(stream["row"], "column row") if "row" in names else np.zeros(len(actuals))
     if not len(actuals):
         raise RequestError("body", "0 rows", "at least one")
-    wrong = np.flatnonzero(~np.isfinite(actuals))
-    if len(wrong):
-        raise RequestError(f"column actual, row {wrong[0]}", str(actuals[wrong[0]]), "a finite number")
     wrong = np.flatnonzero(~((rows >= 0) & (rows < 2**31) & (rows == np.floor(rows))))
     if len(wrong):
         raise RequestError(f"column row, row {wrong[0]}", str(rows[wrong[0]]), "a whole number from 0")

@@ -43,8 +43,9 @@ _SHAPE = {"type": "array", "minItems": 1, "maxItems": 8, "items": {"type": "inte
 _TENSOR = _object(
     {"name": _TEXT, "datatype": {"enum": _DATATYPES}, "shape": {"type": "array", "items": {"type": "integer"}}}
 )
+_TRUTH: dict[str, Any] = {"type": ["number", "string"], "description": "A number; of a classification, the class"}
 _OUTCOME = _object(
-    {"decision_id": {"type": "string", "format": "uuid"}, "actual": {"type": "number"}},
+    {"decision_id": {"type": "string", "format": "uuid"}, "actual": _TRUTH},
     {"row": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}},
 )
 
@@ -68,7 +69,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "platform": _TEXT,
             "inputs": _list(_ref("TensorMetadata"), 1),
             "outputs": _list(_ref("TensorMetadata"), 1),
-        }
+        },
+        {"classes": _list(_TEXT, 2)},
     ),
     "IndexRequest": _object({}, {"ready": {"type": "boolean"}}),
     "RepositoryIndex": _list(
@@ -138,7 +140,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "oneOf": [
             _object({"outcomes": _list(_OUTCOME, 1)}),
             _object(
-                {"decision_id": {"type": "string", "format": "uuid"}, "actuals": _list({"type": "number"}, 1)},
+                {"decision_id": {"type": "string", "format": "uuid"}, "actuals": _list(_TRUTH, 1)},
             ),
         ]
     },

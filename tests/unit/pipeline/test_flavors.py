@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 
 from examples.flavors.data import load as loans
@@ -14,13 +13,11 @@ from runtime.domain.spec import Spec
 from runtime.flavors import FlavorMissing, load, outputs
 from runtime.flavors.load import FLAVORS
 from runtime.flavors.sklearn import SklearnPredictor
-from runtime.pipeline import checks
 from runtime.pipeline.evaluate import evaluate
 from runtime.pipeline.package import baseline_document
-from runtime.pipeline.plan import Plan
-from runtime.pipeline.rows import Rows
-from runtime.pipeline.search import check_search, constants
-from runtime.pipeline.train import TrainedModel, train_model
+from runtime.pipeline.search import check_search
+from runtime.pipeline.train import TrainedModel
+from tests.unit.pipeline.making import made_of
 
 FOLDER = Path(__file__).resolve().parents[3] / "examples" / "flavors"
 SPECS = sorted(path.stem for path in FOLDER.glob("*.yaml") if path.stem != "table")
@@ -31,12 +28,7 @@ def spec_of(name: str) -> Spec:
 
 
 def trained(spec: Spec, frame: pd.DataFrame | None = None) -> TrainedModel:
-    table = pa.Table.from_pandas(loans() if frame is None else frame, preserve_index=False)
-    layout = checks.layout_of(spec, table.schema)
-    given = checks.canonical(table, layout)
-    checks.check_values(spec.name, given, layout)
-    rows = Rows.from_table(given, layout)
-    return train_model(spec, layout.schema, spec.name, {}, rows, constants(spec), Plan.first(spec))
+    return made_of(spec, loans() if frame is None else frame)
 
 
 def checked_and_trained(spec: Spec) -> TrainedModel:

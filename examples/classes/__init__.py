@@ -1,0 +1,1 @@
+"""Two classifiers on real data: cells of tumours (two classes), wines (three)."""
