@@ -8,6 +8,7 @@ from runtime.domain import canonical
 from runtime.domain import events as e
 from runtime.domain.entry import Entry
 from runtime.domain.errors import Refused
+from runtime.domain.fold.fallbacks import check_fallbacks
 from runtime.domain.fold.moves import change, live, update
 from runtime.domain.ids import digest_of
 from runtime.domain.lifecycle import Move, Status, after
@@ -26,10 +27,15 @@ def _(event: e.SpecApplied, state: FleetState, entry: Entry) -> None:
     found = digest_of(canonical.encode(event.spec))
     if found != event.digest:
         raise Refused(f"spec {event.name}", f"its content hashes to {found}, not to {event.digest}")
+    check_fallbacks(event.name, spec, state)
     before = state.specs.get(event.name)
     state.specs[event.name] = spec
-    if before is not None and (before.capture, before.serving) != (spec.capture, spec.serving):
+    if before is not None and _served_by(before) != _served_by(spec):
         _reroute(state, event.name, entry)
+
+
+def _served_by(spec: Spec) -> tuple[object, ...]:
+    return spec.capture, spec.serving, spec.overrides
 
 
 def _reroute(state: FleetState, spec: str, entry: Entry) -> None:
@@ -40,11 +46,12 @@ def _reroute(state: FleetState, spec: str, entry: Entry) -> None:
 
 @change.register
 def _(event: e.ModelDeclared, state: FleetState, entry: Entry) -> None:
-    state.spec(event.spec)
+    spec = state.spec(event.spec)
     known = state.models.get(event.model)
     if known is not None and (known.spec, known.partition) != (event.spec, event.partition):
         raise Refused(f"model {event.model}", f"it is declared already by spec {known.spec} for {known.partition}")
     if known is None:
+        check_fallbacks(event.spec, spec, state, event.model)
         state.put(ModelState(event.model, event.spec, dict(event.partition), entry.seq))
     state.skipped.pop((event.spec, tuple(event.partition.values())), None)
 
