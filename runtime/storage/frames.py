@@ -2,15 +2,17 @@
 
 A payload is a JSON array whose first element tells what it is:
 
-    ["d", number, decision_id, time, event_time, model, version, artifact, grant_id, variant, caller,
-          trace_id, latency_us, numbers, texts, outputs, flags, odd]
-    ["d", ... odd, subject, sealed]                           of a request that named its data subject
+    ["1", number, decision_id, time, event_time, model, version, artifact, grant_id, variant, caller,
+          trace_id, latency_us, numbers, texts, flags, output, odd]     of one row, as nearly all: a value a column
+    ["d", ... latency_us, numbers, texts, flags, outputs, odd]          of any number of rows: a list a column
+    ["d", ... odd, subject, sealed]                                     of a request that named its data subject
     ["o", number, decision_id, time, model, caller, rows, actuals, odd]
 
 ``number`` belongs to its first row; the rows after it have the next numbers. Decisions and outcomes are
 numbered apart, each from 1, so that the records of a sealed segment have no holes between first and last.
-JSON has no NaN and no infinity: such a value is written as null, and ``odd`` lists where it stood and what it
-was, as [place, index, value], place 0, 1, ... being an input column, -1 the outputs or actuals.
+A time is its microseconds since 1970-01-01 UTC. JSON has no NaN and no infinity: such a value is written as null, and
+``odd`` lists where it stood and what it was, as [place, index, value], place 0, 1, ... being an input column, -1 the
+outputs or actuals.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -26,12 +28,17 @@ import orjson
 from runtime.domain.decision import Decision, Outcomes, Variant
 from runtime.domain.errors import IntegrityError, RequestError
 
-CHUNK = 32
-"""Frames read at once: as many as have fewer lists among them than wake the garbage collector (700). Twice as fast
-as chunks of 100."""
+CHUNK = 100
+"""Frames read at once: as many as have fewer lists among them than wake the garbage collector (700)."""
 
-_DECISION_WIDTH = 18
+_ONE_ROW = b'["1",'
+_OUTCOMES = b'["o",'
+_ONE_ROW_WIDTH = 18
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _VARIANTS = frozenset(variant.value for variant in Variant)
+_VARIANT = 7
+"""Its place among the ``fields`` of ``PlainDecisions``."""
 _LAST = -1
 _NO_ODD: tuple[()] = ()
 _Odd = tuple[int, int, str]
@@ -79,15 +86,15 @@ class PlainDecisions:
     """Decisions of one row each, numbered on from ``number``: a column of all of them for each field.
 
     ``fields`` are decision_id, time, event_time, model, version, artifact, grant_id, variant, caller, trace_id and
-    latency_us; ``numbers``, ``texts`` and ``flags`` hold a tuple or list for each decision.
+    latency_us, the times in microseconds; ``numbers``, ``texts`` and ``flags`` hold a list for each decision.
     """
 
     number: int
     fields: tuple[Sequence[Any], ...]
-    numbers: list[list[float | None]]
-    texts: list[list[str | None]]
-    outputs: list[float]
-    flags: Sequence[Sequence[str]]
+    numbers: Sequence[list[float | None]]
+    texts: Sequence[list[str | None]]
+    flags: Sequence[list[str]]
+    outputs: Sequence[float]
 
     @property
     def records(self) -> int:
@@ -98,25 +105,27 @@ class PlainDecisions:
 Frames = NumberedDecision | NumberedOutcomes | PlainDecisions
 
 
+def micros(moment: datetime) -> int:
+    """Microseconds since 1970-01-01 UTC. Raises ``TypeError`` for a time without a zone."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
 def encode_decision(number: int, decision: Decision) -> bytes:
     """The payload of a decision.
 
     Raises ``RequestError`` for what could not be read back: columns of unequal length, a time without a zone,
     an integer beyond 64 bits, text with lone surrogates.
     """
-    rows = len(decision.outputs)
-    lengths = {*map(len, decision.numbers), *map(len, decision.texts), rows}
-    if decision.subject:
-        lengths.add(len(decision.sealed))
-    if len(lengths) > 1:
-        raise RequestError("decision", f"columns of {sorted(lengths)} values", f"{rows}, one for each row")
-    if decision.time.tzinfo is None or decision.event_time.tzinfo is None:
-        raise RequestError("decision", "a time without a zone", "an aware time")
-    payload = _dumps(_decision_fields(number, decision, _NO_ODD))
+    if len(decision.outputs) == 1 and not decision.subject:
+        fields_of = _one_row
+    else:
+        _check_lengths(decision)
+        fields_of = _all_rows
+    payload = _dumps(fields_of(number, decision, _NO_ODD))
     if b"null" in payload:  # a None, a NaN, an infinity, or text that merely says null
-        odd = (*_odd_columns(decision.numbers), *_odd_values(_LAST, decision.outputs))
+        odd = _odd_of(decision)
         if odd:
-            return _dumps(_decision_fields(number, decision, odd))
+            return _dumps(fields_of(number, decision, odd))
     return payload
 
 
@@ -125,17 +134,17 @@ def encode_outcomes(number: int, outcomes: Outcomes) -> bytes:
     if len(outcomes.rows) != len(outcomes.actuals):
         found = f"{len(outcomes.actuals)} actuals"
         raise RequestError("outcomes", found, f"{len(outcomes.rows)}, one for each row")
-    if outcomes.time.tzinfo is None:
-        raise RequestError("outcomes", "a time without a zone", "an aware time")
     odd = tuple(_odd_values(_LAST, outcomes.actuals))
     o = outcomes
-    return _dumps(("o", number, o.decision_id, o.time, o.model, o.caller, o.rows, o.actuals, odd))
+    return _dumps(("o", number, o.decision_id, _moment("outcomes", o.time), o.model, o.caller, o.rows, o.actuals, odd))
 
 
 def decode_frame(payload: bytes) -> NumberedDecision | NumberedOutcomes:
     """What ``encode_decision`` or ``encode_outcomes`` wrote. Raises ``FrameUnreadable``."""
     try:
         kind, *fields = orjson.loads(payload)
+        if kind == "1":
+            return _decision(*_as_columns(*fields))
         if kind == "d":
             return _decision(*fields)
         if kind == "o":
@@ -152,44 +161,93 @@ def decode_frames(payloads: Sequence[bytes]) -> Iterator[Frames]:
     """
     for start in range(0, len(payloads), CHUNK):
         chunk = payloads[start : start + CHUNK]
-        plain = _plain([payload for payload in chunk if payload.startswith(b'["d",')])
-        if plain is not None:
-            yield plain
-            chunk = [payload for payload in chunk if not payload.startswith(b'["d",')]
-        yield from map(decode_frame, chunk)
+        decisions = [payload for payload in chunk if not payload.startswith(_OUTCOMES)]
+        plain = _plain(decisions) if all(payload.startswith(_ONE_ROW) for payload in decisions) else None
+        if plain is None:
+            yield from map(decode_frame, chunk)
+            continue
+        yield plain
+        if len(decisions) < len(chunk):
+            yield from (decode_frame(payload) for payload in chunk if payload.startswith(_OUTCOMES))
 
 
 def _plain(payloads: list[bytes]) -> PlainDecisions | None:
-    """The decisions in columns; None if one of them is in any way out of the ordinary."""
+    """Decisions of one row in columns; None if one of them is in any way out of the ordinary, or there is none."""
     try:
         rows = orjson.loads(b"[%s]" % b",".join(payloads))
-        if not rows or {*map(len, rows)} != {_DECISION_WIDTH}:
+        if not rows or {*map(len, rows)} != {_ONE_ROW_WIDTH}:
             return None
-        _, numbers, ids, times, event_times, *fields, columns, texts, outputs, flags, odd = zip(*rows, strict=True)
-        ordinary = not any(odd) and all(len(each) == 1 for each in outputs) and _VARIANTS.issuperset(fields[4])
-        if not ordinary or numbers != (*range(numbers[0], numbers[0] + len(rows)),):
+        _, numbers, *fields, columns, texts, flags, answers, odd = zip(*rows, strict=True)
+        if not _VARIANTS.issuperset(fields[_VARIANT]) or numbers != (*range(numbers[0], numbers[0] + len(rows)),):
             return None
-        moments = ([datetime.fromisoformat(each) for each in moment] for moment in (times, event_times))
-        return PlainDecisions(
-            number=numbers[0],
-            fields=(ids, *moments, *fields),
-            numbers=[[column[0] for column in each] for each in columns],
-            texts=[[column[0] for column in each] for each in texts],
-            outputs=[each[0] for each in outputs],
-            flags=flags,
-        )
+        outputs = [*answers]
+        if any(odd):
+            _put_odd(columns, outputs, odd)
+        return PlainDecisions(numbers[0], tuple(fields), columns, texts, flags, outputs)
     except (ValueError, TypeError, LookupError):
         return None
 
 
-def _decision_fields(number: int, d: Decision, odd: Sequence[_Odd]) -> tuple[object, ...]:
+def _put_odd(columns: Sequence[list[float | None]], outputs: list[float], odd: Sequence[Sequence[_Odd]]) -> None:
+    for row, own in enumerate(odd):
+        for place, _, value in own:
+            if place == _LAST:
+                outputs[row] = float(value)
+            else:
+                columns[row][place] = float(value)
+
+
+def _one_row(number: int, d: Decision, odd: Sequence[_Odd]) -> tuple[object, ...]:
+    moment = _moment("decision", d.time)
+    try:
+        return (
+            "1",
+            number,
+            d.decision_id,
+            moment,
+            moment if d.event_time is d.time else _moment("decision", d.event_time),
+            d.model,
+            d.version,
+            d.artifact,
+            d.grant_id,
+            d.variant,
+            d.caller,
+            d.trace_id,
+            d.latency_us,
+            [value for (value,) in d.numbers],
+            [text for (text,) in d.texts],
+            d.flags,
+            d.outputs[0],
+            odd,
+        )
+    except ValueError:  # a column of no or two values
+        _check_lengths(d)
+        raise
+
+
+def _as_columns(*fields: Any) -> tuple[Any, ...]:
+    """The fields of a decision of one row, as those of any decision stand."""
+    *given, numbers, texts, flags, output, odd = fields
+    return (*given, [[value] for value in numbers], [[text] for text in texts], flags, [output], odd)
+
+
+def _check_lengths(decision: Decision) -> None:
+    rows = len(decision.outputs)
+    lengths = {*map(len, decision.numbers), *map(len, decision.texts), rows}
+    if decision.subject:
+        lengths.add(len(decision.sealed))
+    if len(lengths) > 1:
+        raise RequestError("decision", f"columns of {sorted(lengths)} values", f"{rows}, one for each row")
+
+
+def _all_rows(number: int, d: Decision, odd: Sequence[_Odd]) -> tuple[object, ...]:
     of_subject = (d.subject, d.sealed) if d.subject else ()
     return (
         "d",
         number,
         d.decision_id,
-        d.time,
-        d.event_time,
+        _moment("decision", d.time),
+        _moment("decision", d.event_time),
         d.model,
         d.version,
         d.artifact,
@@ -200,11 +258,18 @@ def _decision_fields(number: int, d: Decision, odd: Sequence[_Odd]) -> tuple[obj
         d.latency_us,
         d.numbers,
         d.texts,
-        d.outputs,
         d.flags,
+        d.outputs,
         odd,
         *of_subject,
     )
+
+
+def _moment(what: str, moment: datetime) -> int:
+    try:
+        return micros(moment)
+    except TypeError as error:
+        raise RequestError(what, "a time without a zone", "an aware time") from error
 
 
 def _dumps(fields: tuple[object, ...]) -> bytes:
@@ -214,8 +279,9 @@ def _dumps(fields: tuple[object, ...]) -> bytes:
         raise RequestError("record", str(error), "values that JSON can hold") from error
 
 
-def _odd_columns(columns: Sequence[Sequence[float | None]]) -> list[_Odd]:
-    return [odd for place, column in enumerate(columns) for odd in _odd_values(place, column)]
+def _odd_of(decision: Decision) -> list[_Odd]:
+    odd = [each for place, column in enumerate(decision.numbers) for each in _odd_values(place, column)]
+    return [*odd, *_odd_values(_LAST, decision.outputs)]
 
 
 def _odd_values(place: int, values: Sequence[float | None]) -> list[_Odd]:
@@ -226,16 +292,16 @@ def _odd_values(place: int, values: Sequence[float | None]) -> list[_Odd]:
     ]
 
 
-def _decision(number: int, decision_id: str, time: str, event_time: str, *rest: Any) -> NumberedDecision:
+def _decision(number: int, decision_id: str, time: int, event_time: int, *rest: Any) -> NumberedDecision:
     model, version, artifact, grant_id, variant, caller, trace_id, latency_us, *values = rest
-    numbers, texts, outputs, flags, odd, *of_subject = values
+    numbers, texts, flags, outputs, odd, *of_subject = values
     subject, sealed = of_subject or ("", ())
     for place, index, value in odd:
         (outputs if place == _LAST else numbers[place])[index] = float(value)
     decision = Decision(
         decision_id=decision_id,
-        time=datetime.fromisoformat(time),
-        event_time=datetime.fromisoformat(event_time),
+        time=_EPOCH + time * _MICROSECOND,
+        event_time=_EPOCH + event_time * _MICROSECOND,
         model=model,
         version=version,
         artifact=artifact,
@@ -254,11 +320,11 @@ def _decision(number: int, decision_id: str, time: str, event_time: str, *rest: 
     return NumberedDecision(number, decision)
 
 
-def _outcomes(number: int, decision_id: str, time: str, *rest: Any) -> NumberedOutcomes:
+def _outcomes(number: int, decision_id: str, time: int, *rest: Any) -> NumberedOutcomes:
     model, caller, rows, actuals, odd = rest
     for _, index, value in odd:
         actuals[index] = float(value)
-    moment = datetime.fromisoformat(time)
+    moment = _EPOCH + time * _MICROSECOND
     return NumberedOutcomes(number, Outcomes(decision_id, moment, model, caller, rows, actuals))
 
 

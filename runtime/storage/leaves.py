@@ -4,24 +4,28 @@ A leaf is RFC 8785 JSON of one row of a segment, under the column names, with tw
 say: a time is its microseconds since 1970-01-01 UTC, and NaN and the infinities are the strings "NaN",
 "Infinity", "-Infinity". Anybody with a Parquet reader and any RFC 8785 library can compute it again.
 
-``record_leaf`` is that definition. ``record_leaves`` gives the same bytes for a whole table some ten times
-faster: it lets orjson write what orjson and RFC 8785 write alike (whole numbers, and magnitudes from 1e-3 to
-1e15, where neither uses an exponent), and leaves rows with other numbers to the definition.
+``record_leaf`` is that definition. ``record_leaves`` gives the same bytes for a whole table some thirty times
+faster, and without holding the interpreter: Arrow joins the columns' texts (``json_texts``) into one buffer of leaves.
+Rows whose text JSON must escape are left to the definition.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from runtime.domain import canonical
+from runtime.storage.json_texts import escaped_rows, texts_of
+
+ROWS_AT_ONCE = 4096
+"""As many leaves as lie in the processor's cache together; it also bounds the memory of a large segment."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -34,14 +38,34 @@ def record_leaf(row: Mapping[str, Any]) -> bytes:
 
 def record_leaves(table: pa.Table) -> list[bytes]:
     """The leaf of every row of a segment, in order."""
-    names = sorted(table.column_names)
-    hard: set[int] = set()
-    columns = [_column(table[name].combine_chunks(), hard) for name in names]
-    leaves = []
-    for index, row in enumerate(zip(*columns, strict=True)):
-        fields = dict(zip(names, row, strict=True))
-        leaves.append(record_leaf(fields) if index in hard else orjson.dumps(fields))
+    return list(each_leaf(table))
+
+
+def each_leaf(table: pa.Table) -> Iterator[bytes]:
+    """As ``record_leaves``, for those who need one leaf at a time."""
+    for start in range(0, table.num_rows, ROWS_AT_ONCE):
+        yield from _leaves(table.slice(start, ROWS_AT_ONCE))
+
+
+def _leaves(table: pa.Table) -> list[bytes]:
+    columns = [(name, table[name].combine_chunks()) for name in sorted(table.column_names)]
+    parts: list[Any] = []
+    before = "{"
+    for name, column in columns:
+        parts += [f'{before}"{name}":', texts_of(column)]
+        before = ","
+    joined = pc.binary_join_element_wise(*parts, "}", "")
+    leaves = _split(joined)
+    for row in sorted(set().union(*(escaped_rows(column) for _, column in columns))):
+        leaves[row] = record_leaf(table.slice(row, 1).to_pylist()[0])
     return leaves
+
+
+def _split(joined: pa.StringArray) -> list[bytes]:
+    _, offsets, content = joined.buffers()
+    ends = np.frombuffer(offsets, np.int32, len(joined) + 1, joined.offset * 4).tolist()
+    whole = content.to_pybytes()
+    return [whole[start:end] for start, end in pairwise(ends)]
 
 
 def _sayable(value: Any) -> Any:
@@ -52,44 +76,3 @@ def _sayable(value: Any) -> Any:
     if isinstance(value, list):
         return [_sayable(each) for each in value]
     return value
-
-
-def _column(array: Any, hard: set[int]) -> Iterable[Any]:
-    """A column as Python values; rows whose numbers need the definition are added to ``hard``."""
-    if pa.types.is_timestamp(array.type):
-        array = array.cast(pa.int64())
-    if pa.types.is_list(array.type):
-        return _lists(array, hard)
-    if pa.types.is_floating(array.type):
-        floats, odd = _floats(array)
-        hard.update(odd.tolist())
-        return floats
-    values: list[Any] = array.to_pylist()
-    return values
-
-
-def _lists(array: Any, hard: set[int]) -> Iterable[list[Any]]:
-    offsets = array.offsets.to_numpy()
-    offsets = offsets - offsets[0]
-    flat = array.flatten()
-    if pa.types.is_floating(flat.type):
-        values, odd = _floats(flat)
-        hard.update((np.searchsorted(offsets, odd, side="right") - 1).tolist())
-    else:
-        values = flat.to_pylist()
-    return (values[start:end] for start, end in pairwise(offsets.tolist()))
-
-
-def _floats(array: Any) -> tuple[list[Any], np.ndarray[Any, np.dtype[np.intp]]]:
-    """The values, whole ones as int, nulls as None; and the places of those that need the definition."""
-    numbers = array.to_numpy(zero_copy_only=False)
-    size = np.abs(numbers)
-    with np.errstate(invalid="ignore"):
-        whole = (numbers == np.rint(numbers)) & (size < 1e15)
-        plain = whole | ((size >= 1e-3) & (size < 1e15))
-    values = numbers.tolist()
-    for place in np.flatnonzero(whole):
-        values[place] = int(values[place])
-    for place in np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False)):
-        values[place], plain[place] = None, True
-    return values, np.flatnonzero(~plain)

@@ -32,8 +32,8 @@ from runtime.domain.events import RecordsLost, SegmentContent, SegmentSealed
 from runtime.domain.flags import by_row
 from runtime.domain.ids import Digest
 from runtime.ledger import merkle
-from runtime.storage.frames import Frames, NumberedDecision, NumberedOutcomes, PlainDecisions
-from runtime.storage.leaves import record_leaves
+from runtime.storage.frames import Frames, NumberedDecision, NumberedOutcomes, PlainDecisions, micros
+from runtime.storage.leaves import each_leaf
 from runtime.storage.objects import ObjectStore
 
 _MOMENT = pa.timestamp("us", tz="UTC")
@@ -271,7 +271,7 @@ class _Run:
         columns = self._columns
         columns["row"] += range(rows)
         for name in _OF_DECISION:
-            columns[name] += [getattr(d, name)] * rows
+            columns[name] += [_plain(getattr(d, name))] * rows
         columns["subject"] += [d.subject] * rows
         columns["sealed"] += d.sealed or [""] * rows
         columns["output"] += map(float, d.outputs)
@@ -283,7 +283,7 @@ class _Run:
         columns = self._columns
         columns["row"] += o.rows
         for name in _OF_OUTCOMES:
-            columns[name] += [getattr(o, name)] * rows
+            columns[name] += [_plain(getattr(o, name))] * rows
         columns["actual"] += map(float, o.actuals)
 
     def _add_ragged(self, name: str, lists: Sequence[Sequence[Any]]) -> None:
@@ -299,10 +299,17 @@ class _Run:
             offsets.append(len(values))
 
     def _array(self, field: pa.Field) -> pa.Array:
+        if pa.types.is_timestamp(field.type):
+            return pa.array(self._columns[field.name], pa.int64()).cast(field.type)
         if field.name not in self._offsets:
             return pa.array(self._columns[field.name], field.type)
         values = pa.array(self._columns[field.name], field.type.value_type)
         return pa.ListArray.from_arrays(pa.array(self._offsets[field.name], pa.int32()), values)
+
+
+def _plain(value: Any) -> Any:
+    """A time as microseconds, which Arrow takes ten times as fast."""
+    return micros(value) if isinstance(value, datetime) else value
 
 
 def _seal_table(
@@ -337,7 +344,7 @@ def _describe(content: SegmentContent, table: pa.Table, digest: str, replica: st
     return SegmentSealed(
         content=content,
         digest=digest,
-        record_root=merkle.root(map(merkle.leaf_hash, record_leaves(table))).hex(),
+        record_root=merkle.root(map(merkle.leaf_hash, each_leaf(table))).hex(),
         records=table.num_rows,
         replica=replica,
         epoch=epoch,

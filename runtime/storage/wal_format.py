@@ -17,18 +17,19 @@ import zlib
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
 from runtime.storage.frames import FrameUnreadable
 
-LAYOUT = 1
+LAYOUT = 2
 
 _FRAME = struct.Struct("<II")
+_MARKS = frozenset((b'["h",', b'["e",', b'["s",'))
 
 
-@dataclass(frozen=True, slots=True)
-class Numbers:
+class Numbers(NamedTuple):
     """The next free record number of each content."""
 
     decisions: int = 1
@@ -98,15 +99,16 @@ def read_frames(path: Path) -> WalContent:
     records = []
     dropped: dict[tuple[str, str], int] = {}
     for payload in payloads:
-        if payload.startswith(b'["h",'):
+        mark = payload[:5]
+        if mark not in _MARKS:
+            records.append(payload)
+        elif mark == b'["h",':
             boot, begin = _begin(payload)
-        elif payload.startswith(b'["e",'):
+        elif mark == b'["e",':
             end = Numbers(*orjson.loads(payload)[1:])
-        elif payload.startswith(b'["s",'):
+        else:
             _, content, model, count = orjson.loads(payload)
             dropped[content, model] = dropped.get((content, model), 0) + count
-        else:
-            records.append(payload)
     return WalContent(tuple(records), tuple(damage), begin, end, boot, dropped)
 
 
@@ -114,17 +116,29 @@ def _split(content: bytes) -> tuple[list[bytes], list[Damage]]:
     payloads: list[bytes] = []
     damage: list[Damage] = []
     offset = 0
-    while offset < len(content):
-        payload, reason = _frame_at(content, offset)
-        if payload is not None:
-            payloads.append(payload)
-            offset += _FRAME.size + len(payload)
-            continue
+    while True:
+        offset = _good_frames(content, offset, payloads)
+        if offset == len(content):
+            return payloads, damage
+        _, reason = _frame_at(content, offset)
         following = _after(content, offset)
         size = (following or len(content)) - offset
         damage.append(Damage(offset, size, reason if following else f"torn tail: {reason}"))
         offset += size
-    return payloads, damage
+
+
+def _good_frames(content: bytes, offset: int, payloads: list[bytes]) -> int:
+    """Add every good frame from ``offset`` on, and give where that ends; ``_frame_at`` says why."""
+    size, header, unpack, crc32 = len(content), _FRAME.size, _FRAME.unpack_from, zlib.crc32
+    while offset + header <= size:
+        length, checksum = unpack(content, offset)
+        end = offset + header + length
+        payload = content[offset + header : end]
+        if not length or end > size or crc32(payload) != checksum:
+            break
+        payloads.append(payload)
+        offset = end
+    return offset
 
 
 def _frame_at(content: bytes, offset: int) -> tuple[bytes | None, str]:

@@ -158,6 +158,27 @@ def test_the_fast_leaves_are_the_leaves_of_rfc_8785(values: list[list[float | No
     assert record_leaves(table) == [record_leaf(row) for row in table.to_pylist()]
 
 
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.text(st.characters(exclude_categories=["Cs"])),
+            st.lists(texts | st.sampled_from(['"', "\\", "\x1f", "\x7f", "\u2028", "a,b"]) | st.none(), max_size=3),
+            st.integers(-(2**53) + 1, 2**53 - 1),
+            moments.map(lambda moment: moment.astimezone(UTC)),
+            floats | st.none(),
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    cut=st.integers(0, 2),
+)
+def test_a_leaf_of_any_column_is_the_leaf_of_rfc_8785(rows: list[tuple[object, ...]], cut: int) -> None:
+    kinds = (pa.string(), pa.list_(pa.string()), pa.int64(), pa.timestamp("us", tz="UTC"), pa.float64())
+    columns = zip("tlnmf", zip(*rows, strict=True), kinds, strict=True)
+    table = pa.table({name: pa.array(values, kind) for name, values, kind in columns}).slice(cut)
+    assert record_leaves(table) == [record_leaf(row) for row in table.to_pylist()]
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [

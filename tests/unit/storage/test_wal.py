@@ -131,8 +131,8 @@ def test_one_changed_frame_among_good_ones_costs_only_itself(tmp_path: Path) -> 
 
 def test_the_layout_of_another_release_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.wal"
-    path.write_bytes(frame_of(b'["h",2,"",1,1]'))
-    with pytest.raises(FrameUnreadable, match="layout 2"):
+    path.write_bytes(frame_of(b'["h",1,"",1,1]'))
+    with pytest.raises(FrameUnreadable, match="layout 1; this release reads 2"):
         read_frames(path)
 
 
