@@ -99,9 +99,10 @@ def _key_of(settings: Settings, pseudonym: str) -> SubjectKey | None:
 def _show(document: dict[str, Any]) -> None:
     """A table a row, the largest contribution first."""
     rows = document.pop("rows")
+    overrides = document.pop("overrides", [[]] * len(rows))
     output.fields((name.replace("_", " "), str(value)) for name, value in document.items() if value is not None)
     for at, row in enumerate(rows):
-        output.lines([f"row {at}: {row['output']:g}"])
+        output.lines(["; ".join([f"row {at}: {row['output']:g}", *overrides[at]])])
         ranked = sorted(row["contributions"].items(), key=lambda each: -abs(each[1]))
         output.table(
             ("column", "contribution"), [(name, f"{value:+.6g}") for name, value in ranked], right=("contribution",)

@@ -82,6 +82,25 @@ def _rows(text: str, of: int) -> Iterator[int]:
         yield from range(int(low), min(int(high or low) + 1, of))
 
 
+def told(flag: str) -> str:
+    """What a flag of one record says of its overrides, in words; empty for any other flag.
+
+    >>> told("override:value:missing:distance"), told("answered:140.0")
+    ('missing on distance fired: value', '140.0 went out in its place')
+    """
+    if rule := rule_of(flag):
+        action, when, feature = rule
+        return f"{when} on {feature} fired: {action}" if feature else f"{when} fired: {action}"
+    word, _, rest = flag.partition(":")
+    model, _, decision_id = rest.partition(":")
+    return {
+        "answered": f"{rest} went out in its place",
+        "answered_by": f"the answer of {model} went out in its place: decision {decision_id}",
+        "answers_for": f"it was made for {model}: decision {decision_id}",
+        REFUSED: "nothing went out",
+    }.get(word, "")
+
+
 def rule_of(flag: str) -> tuple[str, str, str] | None:
     """Action, when and feature of a rule that fired; None for any other flag.
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runtime.domain.errors import FleetwardError
+from runtime.domain.flags import told
 from runtime.domain.ids import Digest
 from runtime.domain.schema import Schema
 from runtime.explaining.explanation import Explanation
@@ -76,15 +77,19 @@ class ExplainedDecision:
     version: int
     artifact: Digest
     explanation: Explanation
+    overrides: list[list[str]]
+    """What the model's overrides made of each row, in words; the rest is of what its version predicted."""
 
     def as_document(self) -> dict[str, Any]:
         """Plain values."""
+        overrides = {"overrides": self.overrides} if any(self.overrides) else {}
         return {
             "decision_id": self.decision_id,
             "model": self.model,
             "version": self.version,
             "artifact": self.artifact,
             **self.explanation.as_document(),
+            **overrides,
         }
 
 
@@ -106,7 +111,8 @@ def explain_decision(place: Place, store: ObjectStore, key_of: KeyOf, seed: int)
     profile = profile_of(store.get(place.baseline))
     explanation = explain(predictor, columns, profile, seed)
     check_same(place.decision_id, records["output"].to_numpy(), explanation.outputs)
-    return ExplainedDecision(place.decision_id, first["model"], first["version"], first["artifact"], explanation)
+    said = [[word for flag in flags if (word := told(flag))] for flags in records["flags"].to_pylist()]
+    return ExplainedDecision(place.decision_id, first["model"], first["version"], first["artifact"], explanation, said)
 
 
 def profile_of(baseline: bytes) -> Profile:

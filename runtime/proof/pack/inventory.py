@@ -87,6 +87,8 @@ def _use(_: Ledger, decisions: Decisions) -> Value | Gap:
     if not counts.records and any(each.of_model is None for each in decisions.segments):
         return Gap("the bodies of the period's records are not there; decisions.json names them")
     said = {"records": counts.records, "by_caller": counts.by_caller, "by_variant": counts.by_variant}
+    if counts.by_override:
+        said["by_override"] = counts.by_override
     return Value({**said, "days": len(counts.by_day), "more": "decisions.json"})
 
 

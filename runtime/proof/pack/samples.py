@@ -116,7 +116,7 @@ def _require_sample(decisions: Decisions, sample: list[SampleLine], found: Count
                 reason = f"{getattr(counts, name)}, where the records give {getattr(found, name)}"
                 raise PackInvalid(DECISIONS, f"counts.{name}", reason)
         return
-    for name in _TALLIES:
+    for name in (*_TALLIES, "by_override"):
         for value, number in getattr(found, name).items():
             if number > getattr(counts, name).get(value, 0):
                 raise PackInvalid(DECISIONS, f"counts.{name}.{value}", f"less than the {number} records of the sample")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field, StrictBool, StrictInt
 
 from runtime.domain.base import Document, rfc3339
+from runtime.domain.flags import REFUSED, rule_of
 from runtime.domain.ids import Digest
 from runtime.proof.pack.form import Time
 
@@ -58,6 +59,8 @@ class Counts(Document):
     by_variant: Tally = {}
     by_caller: Tally = {}
     by_day_version_variant: Tally = {}
+    by_override: Tally = {}
+    """Records on which a rule of the model's overrides fired, and those of requests that were refused for one."""
     latency_us: Tally = {}
     columns: tuple[str, ...] = ()
     first_time: Time | None = None
@@ -85,6 +88,7 @@ class Row(Document):
     variant: str
     caller: str
     latency_us: StrictInt
+    flags: tuple[str, ...] = ()
 
 
 class Use:
@@ -96,6 +100,7 @@ class Use:
         self._variants: Counter[str] = Counter()
         self._callers: Counter[str] = Counter()
         self._cells: Counter[str] = Counter()
+        self._overrides: Counter[str] = Counter()
         self._latencies: list[int] = []
         self._columns: set[str] = set()
         self._times: tuple[int, int] | None = None
@@ -109,6 +114,7 @@ class Use:
         self._variants[variant] += 1
         self._callers[record["caller"]] += 1
         self._cells[f"{day} version {version} {variant}"] += 1
+        self._overrides.update(_overrides(record.get("flags") or ()))
         self._latencies.append(record["latency_us"])
         self._columns.update(name for name, value in record.items() if value not in _NOTHING)
         low, high = self._times or (time, time)
@@ -127,12 +133,19 @@ class Use:
             by_variant=_tally(self._variants),
             by_caller=_tally(self._callers),
             by_day_version_variant=_tally(self._cells),
+            by_override=_tally(self._overrides),
         )
 
 
 def moment_of(microseconds: int) -> datetime:
     """The time of a record, which is microseconds since 1970-01-01 UTC."""
     return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def _overrides(flags: Iterable[str]) -> set[str]:
+    """Each rule once, on however many features it fired."""
+    fired = {f"{rule[1]}: {rule[0]}" for flag in flags if (rule := rule_of(flag))}
+    return fired | ({REFUSED} & {*flags})
 
 
 def _tally(counter: Counter[str]) -> Tally:
