@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from runtime.domain import events as e
-from runtime.domain.metrics import Metric, headline, shown, spelled
+from runtime.domain.metrics import METRICS, Metric, headline, shown, spelled
 from runtime.domain.reports import Comparison, EvaluationReport
+from runtime.domain.schema import Task
 
 SHOWN = 12
 """Characters of a digest or id that are shown."""
@@ -89,7 +90,8 @@ def errors_compared(event: e.FindingOpened) -> str:
     """The recent error against the baseline's; empty where there is none."""
     if event.recent is None or event.baseline is None:
         return ""
-    metric = headline(event.recent.metrics or {}) or Metric.MAE
+    named = [metric for metric in METRICS[Task.CLASSIFICATION] if metric.value in event.recent.metrics]
+    metric = named[0] if named else Metric.MAE
     recent, baseline = event.recent.error(metric), event.baseline.error(metric)
     if recent is None or baseline is None:
         return ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from runtime.domain.base import Document, Moment
-from runtime.domain.metrics import Metric
+from runtime.domain.metrics import METRICS, Metric
+from runtime.domain.schema import Task
 
 
 class GateResult(Document):
@@ -71,17 +72,27 @@ class WindowPerformance(Document):
     """Errors over the rows of a window whose outcomes are known. ``mae`` and ``bias`` in target units.
 
     Of a classification an error is the probability minus the outcome, or of more than two classes 1 for a wrong label;
-    ``metrics`` holds what its counts tell beside (``statistics/classification.py``).
+    the metrics beside are what its counts tell (``statistics/classification.py``).
     """
 
     rows: int
     mae: float
     bias: float
-    metrics: dict[str, float] | None = None
+    log_loss: float | None = None
+    brier: float | None = None
+    roc_auc: float | None = None
+    accuracy: float | None = None
+    f1: float | None = None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Those that are known, by name."""
+        found = {"mae": self.mae} | {
+            metric.value: getattr(self, metric.value) for metric in METRICS[Task.CLASSIFICATION]
+        }
+        return {name: value for name, value in found.items() if value is not None}
 
     def error(self, metric: Metric) -> float | None:
         """The error of the metric, if it is known here."""
-        if metric is Metric.MAE:
-            return self.mae
-        value = (self.metrics or {}).get(metric.value)
+        value = self.metrics.get(metric.value)
         return None if value is None else metric.error_of(value)

@@ -36,7 +36,7 @@ class Baseline:
                 rows=document["rows"],
                 mae=document["mae"],
                 bias=document["bias"],
-                metrics=None if counts is None else counts.metrics(),
+                **({} if counts is None else counts.metrics()),
             ),
             classes=counts,
         )

@@ -58,7 +58,5 @@ def performance(rows: Sequence[Judged], classes: int | None) -> WindowPerformanc
     """Of at least one row."""
     errors = errors_of(rows, classes)
     answers, outcomes = zip(*rows, strict=True)
-    metrics = None if classes is None else counted(answers, outcomes, classes).metrics()
-    return WindowPerformance(
-        rows=errors.size, mae=float(np.abs(errors).mean()), bias=float(errors.mean()), metrics=metrics
-    )
+    metrics = {} if classes is None else counted(answers, outcomes, classes).metrics()
+    return WindowPerformance(rows=errors.size, mae=float(np.abs(errors).mean()), bias=float(errors.mean()), **metrics)

@@ -19,7 +19,6 @@ from runtime.flavors.outputs import scores
 from runtime.monitoring.baseline import Baseline
 from runtime.pipeline.evaluate import evaluate
 from runtime.pipeline.package import baseline_document
-from runtime.pipeline.plan import Plan
 from runtime.pipeline.train import TrainedModel
 from runtime.pipeline.trial import Score, score
 from tests.unit.pipeline.making import arranged, made_of
@@ -115,7 +114,7 @@ def test_a_gate_refuses_on_the_right_side_of_its_limit(old: str, new: str, reaso
 
 
 def test_a_champion_that_ranks_worse_is_beaten_whatever_the_metric() -> None:
-    layout, rows = arranged(spec_of("cells"), cells())
+    layout, _ = arranged(spec_of("cells"), cells())
     poor = made_of(spec_of("cells", ('C: "loguniform(0.1, 10)"', "C: 0.0001")), cells())
     assert poor.predictor.schema == layout.schema
     for metric in ("log_loss", "brier", "accuracy", "f1"):
@@ -127,7 +126,6 @@ def test_a_champion_that_ranks_worse_is_beaten_whatever_the_metric() -> None:
         assert gate.passed, gate.reason
         assert report.comparison is not None
         assert report.comparison.difference < 0
-    assert Plan.first(spec).arrange("m", rows)[1] < len(rows)
 
 
 def test_a_champion_of_other_classes_is_not_compared() -> None:
@@ -141,7 +139,6 @@ def test_a_baseline_counts_answers_by_outcome_and_comes_back_the_same(name: str)
     baseline = Baseline.from_document(document)
     assert baseline.as_document() == document
     told = baseline.performance
-    assert told.metrics is not None
     rows, predictions = made(name).honest
     right = (predictions >= 0.5) == rows.target if name == "cells" else predictions.argmax(axis=1) == rows.target
     assert told.metrics["accuracy"] == pytest.approx(float(right.mean()))
