@@ -180,7 +180,7 @@ class Capture:
         """
         durability = _durability(policy)
         try:
-            if not is_kept(decision.decision_id, policy):
+            if policy.share is not None and not is_kept(decision.decision_id, policy):
                 self._drop(SegmentContent.DECISIONS, decision.model, decision.rows)
                 return
             self._writer.append_decision(decision, durability)
@@ -296,8 +296,7 @@ class Capture:
         self._last_error = str(error)
 
     def _is_full(self) -> bool:
-        writer, limits = self._writer, self._limits
-        return writer.records >= limits.records or writer.size_bytes >= limits.size_bytes
+        return self._writer.holds(self._limits.records, self._limits.size_bytes)
 
     def _run(self) -> None:
         adopted = -math.inf

@@ -198,14 +198,15 @@ def _put_odd(columns: Sequence[list[float | None]], outputs: list[float], odd: S
 
 
 def _one_row(number: int, d: Decision, odd: Sequence[_Odd]) -> tuple[object, ...]:
-    moment = _moment("decision", d.time)
+    time, event_time = d.time, d.event_time
     try:
+        moment = (time - _EPOCH) // _MICROSECOND  # written out: a call costs as much again
         return (
             "1",
             number,
             d.decision_id,
             moment,
-            moment if d.event_time is d.time else _moment("decision", d.event_time),
+            moment if event_time is time else (event_time - _EPOCH) // _MICROSECOND,
             d.model,
             d.version,
             d.artifact,
@@ -220,8 +221,10 @@ def _one_row(number: int, d: Decision, odd: Sequence[_Odd]) -> tuple[object, ...
             d.outputs[0],
             odd,
         )
-    except ValueError:  # a column of no or two values
+    except (ValueError, TypeError):  # a column of no or two values; a time without a zone
         _check_lengths(d)
+        _moment("decision", time)
+        _moment("decision", event_time)
         raise
 
 

@@ -116,6 +116,11 @@ class WalWriter:
         """Size of the present file."""
         return self._file.size_bytes
 
+    def holds(self, records: int, size_bytes: int) -> bool:
+        """Whether the present file has so many records, or is of this size."""
+        file = self._file
+        return file.records >= records or file.size_bytes >= size_bytes
+
     @property
     def is_open(self) -> bool:
         """Whether there is a file to append to (no, after a ``rotate`` on a full disk)."""
@@ -132,10 +137,11 @@ class WalWriter:
         Raises ``OSError`` when it could not be written, with no number taken, or, under STRICT, not be synced
         (then its frame may be found later: a decision recorded whose answer was refused).
         """
+        rows = decision.rows
         with self._append_lock:
-            number = self._numbers.decisions
-            after = Numbers(number + decision.rows, self._numbers.outcomes)
-            mark = self._write(encode_decision(number, decision), decision.rows, after, durability)
+            number, outcomes = self._numbers
+            after = Numbers(number + rows, outcomes)
+            mark = self._write(encode_decision(number, decision), rows, after, durability)
         self._settle(mark, durability)
         return number
 
