@@ -12,8 +12,9 @@ import pytest
 from typer.testing import Result
 
 from runtime.domain import events as e
+from runtime.domain.decision import Decision
 from runtime.domain.ids import derived_id
-from runtime.flavors import dump
+from runtime.flavors import dump, load
 from runtime.ledger.log import Log
 from runtime.statistics.profile import Profile
 from tests.unit.domain.lives import MODEL, MONDAY, a_report, registered
@@ -43,16 +44,21 @@ def decided(tmp_path: Path) -> Iterator[tuple[Installation, tuple[str, ...]]]:
         }
         report = e.VersionEvaluated(model=MODEL, version=1, report=a_report())
         made.record("user:dora", registered(1).model_copy(update=parts), report)
-        given = part(asked(), 0, 2)
-        decision = replace(
-            made.decide(ID, rows=2),
-            numbers=(given["hour"].tolist(), given["distance"].tolist()),
-            texts=(given["dest"].tolist(),),
-            outputs=predictor.predict(given).tolist(),
-        )
-        made.seal(decision)
+        made.seal(decision_of(made, ID))
         made.publish()
         yield made, ("--database", f"sqlite:///{tmp_path / 'other.db'}", "--store", str(tmp_path / "store"))
+
+
+def decision_of(made: Installation, decision_id: str) -> Decision:
+    """What the version really answers to two rows."""
+    predictor = load(made.store.get(made.writer.state.models[MODEL].versions[1].registered.artifact))
+    given = part(asked(), 0, 2)
+    return replace(
+        made.decide(decision_id, rows=2),
+        numbers=(given["hour"].tolist(), given["distance"].tolist()),
+        texts=(given["dest"].tolist(),),
+        outputs=predictor.predict(given).tolist(),
+    )
 
 
 def test_a_decision_is_explained_by_its_id(decided: tuple[Installation, tuple[str, ...]], answer: Any) -> None:
@@ -68,6 +74,21 @@ def test_the_table_names_each_column_for_each_row(decided: tuple[Installation, t
     assert made.exit_code == 0, made.stderr
     assert "row 1: " in made.stdout
     assert made.stdout.count("distance") == 2
+
+
+def test_what_overrides_made_of_each_row_is_told_beside_what_its_version_predicted(
+    decided: tuple[Installation, tuple[str, ...]], run: Run, answer: Any
+) -> None:
+    installation, options = decided
+    again = derived_id("decision", 2)
+    flags = ("@1 override:value:missing:hour", "@1 answered:140.0")
+    installation.seal(replace(decision_of(installation, again), flags=flags))
+    installation.publish()
+    found = answer("explain", again, "--offline", *options)
+    assert found["overrides"] == [[], ["missing on hour fired: value", "140.0 went out in its place"]]
+    shown = run("explain", again, "--offline", *options).stdout
+    assert "; missing on hour fired: value; 140.0 went out in its place" in shown
+    assert "overrides" not in answer("explain", ID, "--offline", *options)
 
 
 def test_an_id_of_no_decision_says_so(decided: tuple[Installation, tuple[str, ...]], run: Run) -> None:

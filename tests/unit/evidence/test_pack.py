@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from runtime.domain import canonical
 from runtime.domain import events as e
 from runtime.domain.errors import UnknownModel
+from runtime.domain.ids import derived_id
 from runtime.evidence.errors import EvidenceMissing
 from runtime.proof.pack.form import Period
 from runtime.proof.pack.inventory import FIELDS
@@ -98,6 +100,24 @@ def test_the_actual_use_is_counted_from_records(installation: Installation, path
     assert counts["by_caller"] == {"planning": 16}
     assert counts["latency_us"] == {"p50": 812, "p90": 812, "p99": 812, "max": 812}
     assert field(path, "actual use")["value"]["records"] == 16
+
+
+def test_overrides_that_fired_are_counted_a_record_by_rule(installation: Installation, path: Path) -> None:
+    installation.served()
+    flags = (
+        "@0 override:flag:missing:hour",
+        "@0 override:flag:missing:dest",
+        "override:refuse:low_confidence",
+        "refused",
+    )
+    plain, ruled = (installation.decide(derived_id("ruled", each), rows=2) for each in range(2))
+    installation.seal(plain, replace(ruled, flags=flags))
+    installation.publish()
+    written(installation, path)
+    fired = {"low_confidence: refuse": 2, "missing: flag": 1, "refused": 2}
+    assert told(path, "decisions.json")["counts"]["by_override"] == fired
+    assert field(path, "actual use")["value"]["by_override"] == fired
+    checked(path.read_bytes(), installation.keys)
 
 
 def test_a_period_tells_of_itself_and_of_where_the_model_stands_now(installation: Installation, path: Path) -> None:
