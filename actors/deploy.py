@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from typing import Any
@@ -17,9 +18,10 @@ from actors.ledger_api import begin_api, wait_for_api
 from actors.monitor import Monitor
 from actors.names import GOVERNOR, MONITOR, NAMESPACE, OPERATOR, pool_app
 from actors.operator import Operator
-from actors.pools import deploy_pool
+from actors.pools import Pools, deploy_default
 from actors.quiescence import ask
 from runtime.domain.errors import FleetwardError
+from runtime.domain.pools import DEFAULT
 from runtime.ledger.trusted import parse_trusted
 from runtime.policy.plan import OPERATOR as PRINCIPAL
 from runtime.serving.authentication.credential import write_credential
@@ -27,8 +29,11 @@ from runtime.serving.jobs import JobRunner
 from runtime.settings import Settings
 
 
-def deploy(settings: Settings, pool: str = "default") -> str:
-    """Governor, monitor, operator, the pool's replicas and the API, ready when this returns; the URL they answer at."""
+def deploy(settings: Settings) -> str:
+    """Governor, monitor, the default pool's replicas, the API and the operator; the URL they answer at.
+
+    All is ready when this returns. The operator comes last, since it sees to pools that are there.
+    """
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     governor = _keep(Governor, GOVERNOR, settings)
     summary = ask(governor.summary.remote)
@@ -36,32 +41,36 @@ def deploy(settings: Settings, pool: str = "default") -> str:
         _make_first_admin(settings, governor)
     own_key = credential_of(PRINCIPAL, settings)
     _keep(Monitor, MONITOR, settings, own_key)
-    _keep(Operator, OPERATOR, _runner(settings), own_key)
     earlier = (key.public_key_text for key in parse_trusted(settings.trusted_keys))
     begin_api(settings)
-    url = deploy_pool(settings, pool=pool, public_keys=[summary.public_key, *earlier])
+    pools = Pools.of(settings, [summary.public_key, *earlier])
+    url = deploy_default(pools, ask(governor.pools.remote).get(DEFAULT, pools.usual).effective)
     wait_for_api()
+    _keep(Operator, OPERATOR, _runner(settings), own_key, pools)
     return url
 
 
-def is_deployed(pool: str = "default") -> bool:
-    """Whether actors and the pool's application are there."""
+def is_deployed() -> bool:
+    """Whether actors and the default pool's application are there."""
     try:
         for name in (GOVERNOR, MONITOR, OPERATOR):
             ray.get_actor(name, namespace=NAMESPACE)
     except ValueError:
         return False
-    return pool_app(pool) in serve.status().applications
+    return pool_app(DEFAULT) in serve.status().applications
 
 
 def remove() -> None:
     """Ends applications and actors; the ledger and the store stay."""
+    _end(OPERATOR)  # first, since it would bring back what it misses
     serve.shutdown()
-    for name in (OPERATOR, MONITOR, GOVERNOR):
-        try:
-            ray.kill(ray.get_actor(name, namespace=NAMESPACE))
-        except ValueError:
-            continue
+    _end(MONITOR)
+    _end(GOVERNOR)
+
+
+def _end(name: str) -> None:
+    with contextlib.suppress(ValueError):
+        ray.kill(ray.get_actor(name, namespace=NAMESPACE))
 
 
 def _make_first_admin(settings: Settings, governor: ActorProxy[Any]) -> None:

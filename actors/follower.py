@@ -45,6 +45,16 @@ class GovernorClient:
             else:
                 return found
 
+    async def follows(self, pool: str) -> bool:
+        """Whether the pool has live replicas, all of which follow the present routes."""
+        while True:
+            try:
+                answer: bool = await self._governor.follows.remote(pool)
+            except (RayActorError, LedgerHeld):
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return answer
+
     async def record(self, drafts: Sequence[Draft]) -> list[Answer]:
         """The governor's answers; refusals are logged here and recorded there."""
         while True:

@@ -24,6 +24,7 @@ from runtime.domain.base import Document
 from runtime.domain.entry import Draft, Entry
 from runtime.domain.errors import Forbidden
 from runtime.domain.events import Event, GovernorStarted
+from runtime.domain.pools import EVERY, PoolOptions
 from runtime.domain.routes import Routes, is_news, routes_after
 from runtime.domain.spec import Spec
 from runtime.domain.state import BatchState, ErasureState, FindingState, HoldState, ModelState, TokenState, Totals
@@ -40,6 +41,7 @@ from runtime.ledger.publisher import Publisher, PublisherThread, origin_of
 from runtime.ledger.signers import open_key
 from runtime.ledger.signing import sign_grant
 from runtime.ledger.trusted import parse_trusted, require_known_signer
+from runtime.policy.pools import options_of, wanted
 from runtime.policy.reactions import GOVERNOR
 from runtime.settings import Settings
 
@@ -96,7 +98,7 @@ class Governor:
         self._watch = LeaseWatch(self._log.database.require_lease, self._fenced)
         self._commits: GroupCommit[list[Draft], list[Answer]] = GroupCommit(self._writer.commit)
         self._followers: dict[str, _Follower] = {}
-        self._replicas = settings.replicas
+        self._usual = PoolOptions.model_validate({"replicas": settings.replicas})
         self._started_at = time.monotonic()
         self._flush = time.time_ns()
         self._changed = asyncio.Event()
@@ -198,9 +200,15 @@ class Governor:
     @ray.method
     async def routes_applied(self, pool: str) -> bool:
         """Waits until every live replica of the pool follows the present routes."""
-        while any(self._changed_after(pool, each.size) for each in self._live(pool)):
-            await self._until(lambda: not any(self._changed_after(pool, each.size) for each in self._live(pool)))
+        while any(self._changed_after(each.pool, each.size) for each in self._live(pool)):
+            await self._until(lambda: not any(self._changed_after(each.pool, each.size) for each in self._live(pool)))
         return True
+
+    @ray.method
+    async def follows(self, pool: str) -> bool:
+        """Whether the pool has live replicas, and all of them follow the present routes."""
+        live = self._live(pool)
+        return bool(live) and not any(self._changed_after(pool, each.size) for each in live)
 
     async def _replicas_asked(self, pool: str) -> None:
         """Waits until all replicas asked since this start: a governor that came back knows none of them at first.
@@ -208,12 +216,18 @@ class Governor:
         One that is gone for good is waited for only as long as a live one may keep silent.
         """
         ends = self._started_at + GONE_AFTER_SECONDS
-        while len(self._live(pool)) < self._replicas and time.monotonic() < ends:
-            await self._until(lambda: len(self._live(pool)) >= self._replicas)
+        while not self._is_complete(pool) and time.monotonic() < ends:
+            await self._until(lambda: self._is_complete(pool))
+
+    def _is_complete(self, pool: str) -> bool:
+        with self._writer.lock:
+            state = self._writer.state
+            least = {each: options_of(state, each, self._usual).replicas.least for each in wanted(state) | {pool}}
+        return all(len(self._live(each)) >= least[each] for each in least if pool in (EVERY, each) and each != EVERY)
 
     def _live(self, pool: str) -> list[_Follower]:
         fresh = time.monotonic() - GONE_AFTER_SECONDS
-        return [each for each in self._followers.values() if each.pool == pool and each.asked_at > fresh]
+        return [each for each in self._followers.values() if pool in (EVERY, each.pool) and each.asked_at > fresh]
 
     def _changed_after(self, pool: str, size: int) -> bool:
         with self._writer.lock:
@@ -313,6 +327,12 @@ class Governor:
         """Applied specs by name."""
         with self._writer.lock:
             return dict(self._writer.state.specs)
+
+    @ray.method
+    async def pools(self) -> dict[str, PoolOptions]:
+        """What replicas of shared pools get, where it was configured."""
+        with self._writer.lock:
+            return dict(self._writer.state.pools)
 
     @ray.method
     async def findings(self) -> list[FindingState]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -24,6 +24,7 @@ from ray.exceptions import GetTimeoutError, RayError
 
 from actors.names import GOVERNOR, NAMESPACE
 from runtime.domain.entry import Draft
+from runtime.domain.pools import mount_of
 from runtime.domain.routes import Routes, Servable
 from runtime.flavors import load
 from runtime.ledger.signing import check_grant, key_id_of
@@ -35,6 +36,7 @@ from runtime.serving.follower import PRINCIPAL, Follower, GovernorAway, Refusals
 from runtime.serving.grpc import LOOPBACK_ONLY, GrpcFace, Peers
 from runtime.serving.grpc_service import Methods
 from runtime.serving.http import Service
+from runtime.serving.mount import mounted
 from runtime.serving.pool import LIMIT_BYTES, Pool
 from runtime.serving.subjects import Subjects, no_keyring
 from runtime.storage.keyring import Keyring
@@ -129,7 +131,7 @@ class ModelServer(Methods):
         refusals = Refusals()
         store = await asyncio.to_thread(ObjectStore.open, options.store)
         self._capture = await asyncio.to_thread(_capture, options, replica, store, governor)
-        pool = Pool(
+        pool = self._pool = Pool(
             replica,
             check=_checker(options),
             fetch=store.get,
@@ -142,6 +144,7 @@ class ModelServer(Methods):
         subjects = Subjects(options.open_keyring)
         service = Service(pool, self._capture, _now, self._applied.is_set, version("fleetward"), subjects=subjects)
         gate, denials = options.checking.gate(), Denials(replica, PRINCIPAL, _now)
+        self._mount = mount_of(options.pool)
         self._application = GrpcFace(service, self._close, GatedAuthority(gate, denials.add), options.peers())
         follower = Follower(pool, governor, self._capture, refusals, gate, denials, forget=subjects.forget)
         self._following = asyncio.create_task(follower.run(self._applied))
@@ -150,7 +153,11 @@ class ModelServer(Methods):
 
     def __serve_build_asgi_app__(self) -> Callable[..., Awaitable[None]]:
         """What Serve mounts, asked for after the constructor."""
-        return self._application
+        return mounted(self._application, self._mount)
+
+    async def answers_for(self, models: Sequence[str]) -> bool:
+        """Whether this replica would answer for all of them; the operator asks before it sends requests here."""
+        return all(live.champion is not None for live in self._pool.models() if live.model in models)
 
     async def _close(self) -> None:
         self._following.cancel()

@@ -78,7 +78,7 @@ def _refuse_telling(subject: str, reason: str) -> None:
 
 def _seal_everything(governed: Governed) -> None:
     """So that records which wait in a replica are counted too."""
-    for pool in sorted({spec.serving.pool for spec in governed.specs().values()}):
+    for pool in sorted({spec.serving.pools for spec in governed.specs().values()}):
         governed.flush(pool)
 
 

@@ -45,11 +45,16 @@ def is_dedicated(pool: str) -> bool:
     return pool.startswith(_DEDICATED)
 
 
+def model_of(pool: str) -> str:
+    """The model of a dedicated pool."""
+    return pool.removeprefix(_DEDICATED)
+
+
 def prefix_of(pool: str) -> str:
     """The path that a pool's application answers under; the longest that fits a request takes it."""
     if pool == DEFAULT:
         return "/"
-    return MODEL_PREFIX + pool.removeprefix(_DEDICATED) if is_dedicated(pool) else f"/pools/{pool}"
+    return MODEL_PREFIX + model_of(pool) if is_dedicated(pool) else f"/pools/{pool}"
 
 
 def mount_of(pool: str) -> str:
@@ -116,6 +121,15 @@ class PoolOptions(Document):
         if self.gpus > 1 and self.gpus != int(self.gpus):
             raise misfit("gpus", f"{self.gpus:g}", "a part of one GPU, or whole ones")
         return self
+
+    @property
+    def effective(self) -> Self:
+        """Without what says nothing: a fixed number of replicas follows no load."""
+        if self.replicas.least != self.replicas.most:
+            return self
+        usual = type(self)()
+        scaling = ("target_ongoing", "upscale_delay", "downscale_delay")
+        return self.model_copy(update={name: getattr(usual, name) for name in scaling})
 
 
 class PoolConfigured(Document):

@@ -74,11 +74,19 @@ def serve_environment(folder: Path, ports: Mapping[str, int], first: int) -> dic
 
 
 _GRPC_TO_POOL = (
-    """pool="$(sed -nE 's/^backend (grpc-pool[^ ]*) *$/\\1/p' "$file" | sort | head -n 1)"\n"""
+    """pools="$(sed -nE 's/^backend (grpc-pool[^ ]*) *$/\\1/p' "$file" | sort)"\n"""
+    """    pool="$(echo "$pools" | grep -x grpc-pool-default || echo "$pools" | head -n 1)"\n"""
     """    test -z "$pool" || """
     """sed -i -E "s/^( *default_backend )default_grpc_backend *$/\\1$pool/" "$file\""""
 )
-"""Of several applications only a pool answers gRPC, and clients do not name it, as Serve's template expects."""
+"""Only pools answer gRPC, and clients name no application, as Serve's template expects: they reach the default pool."""
+_OTHER_PATHS = (
+    """    sed -i -E 's#^( *)acl is_[^ ]+ path /v2/models/([A-Za-z0-9._-]+) *$#&"""
+    """\\n\\1http-request set-path /v2/models/\\2/-%[path] """
+    """if { path /v1/models/\\2 } || { path_beg /v1/models/\\2: /v1/models/\\2/ /models/\\2/ }#' "$file\""""
+)
+"""Serve gives an application one prefix, but a model that has its own is asked for under the paths of all protocols:
+those of KServe v1 and MLflow are put behind the prefix, where its replicas know them (``runtime.serving.mount``)."""
 
 
 def _haproxy(folder: Path) -> Path | None:
@@ -92,7 +100,8 @@ def _haproxy(folder: Path) -> Path | None:
         "#!/bin/sh\n"
         'for file; do case "$file" in\n'
         f"  *.cfg) sed -i -E 's/^( *bind )(\\*|):/\\1{LOOPBACK}:/' \"$file\"\n"
-        f"    {_GRPC_TO_POOL} ;;\n"
+        f"    {_GRPC_TO_POOL}\n"
+        f"{_OTHER_PATHS} ;;\n"
         "esac; done\n"
         f'exec "{real}" "$@"\n'
     )

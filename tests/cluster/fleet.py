@@ -144,9 +144,11 @@ def take_down() -> None:
 
     from actors.names import API, GOVERNOR, MONITOR, NAMESPACE, OPERATOR, pool_app
 
-    serve.delete(pool_app("default"))
-    serve.delete(API)
-    for name in (OPERATOR, MONITOR, GOVERNOR):
+    ray.kill(ray.get_actor(OPERATOR, namespace=NAMESPACE))  # first, since it brings back what it misses
+    for name in serve.status().applications:
+        if name == API or name.startswith(pool_app("")):
+            serve.delete(name)
+    for name in (MONITOR, GOVERNOR):
         ray.kill(ray.get_actor(name, namespace=NAMESPACE))
 
 
@@ -169,7 +171,7 @@ def train(fleet: Fleet) -> tuple[tuple[PartitionSkipped, ...], int]:
     dataset = building.declare(fleet.spec, fleet.settings, as_of=MARCH, count=None)
     registered, failed = building.train(fleet.spec, dataset, fleet.settings, as_of=MARCH)
     assert not failed, failed
-    settle(fleet.spec.serving.pool)
+    settle(fleet.spec.serving.pools)
     return dataset.skipped, registered
 
 
@@ -236,5 +238,5 @@ def slip_in(fleet: Fleet, batch: str, artifact_of: Callable[[bytes], str]) -> Ta
     record([champion.registered.model_copy(update=changes)], fleet.settings.principal, batch)
     evaluated = VersionEvaluated(model=model.name, version=number, report=champion.report)
     record([evaluated], fleet.settings.principal, batch)
-    settle(fleet.spec.serving.pool)
+    settle(fleet.spec.serving.pools)
     return Tampered(model.name, number, champion.number, fleet.entries()[before:], ask(fleet, model.name))

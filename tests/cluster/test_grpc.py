@@ -15,6 +15,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
 from runtime.domain.events import SegmentSealed
+from runtime.domain.pools import PoolOptions
 from runtime.local_cluster import LocalCluster
 from runtime.settings import Settings
 from runtime.storage.segments import read_segment
@@ -54,7 +55,7 @@ def bench(cluster: LocalCluster, port: int, tmp_path_factory: pytest.TempPathFac
         start_front(Settings.from_environment({"FLEETWARD_HOME": str(folder), "FLEETWARD_AUTHENTICATION": "none"}))
     beside = serve.deployment(ray_actor_options={"num_cpus": 0})(Beside)
     serve.run(beside.bind(), name="beside", route_prefix="/beside")
-    serve.run(model_server_app(options, replicas=1), name="pool-test", route_prefix="/")
+    serve.run(model_server_app(options, PoolOptions()), name="pool-test", route_prefix="/")
     with triton.InferenceServerClient(f"127.0.0.1:{port}") as client:
         bench.until(lambda: _is_ready(client))
     yield bench

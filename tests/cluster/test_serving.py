@@ -18,17 +18,21 @@ import numpy as np
 import orjson
 import pytest
 
+from runtime.domain import canonical
 from runtime.domain.entry import Draft
-from runtime.domain.events import LoadRefused, SegmentSealed, Stage
+from runtime.domain.events import LoadRefused, SegmentContent, SegmentSealed, Stage
 from runtime.domain.grant import Grant, SignedGrant
+from runtime.domain.pools import PoolOptions
 from runtime.domain.routes import Route, Routes, Servable
 from runtime.domain.schema import Field, FieldKind, Schema
+from runtime.domain.seen import Bounds, Seen
 from runtime.flavors.encoding import Encoding
 from runtime.flavors.sklearn import SklearnPredictor, dump
 from runtime.ledger.signing import SigningKey, sign_grant
 from runtime.local_cluster import LocalCluster
 from runtime.settings import Settings
 from runtime.storage.objects import ObjectStore
+from runtime.storage.segments import read_segment
 from tests.cluster.fleet import environment
 
 SCHEMA = Schema(
@@ -188,7 +192,9 @@ def served(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> I
     bench, options = begun(folder, cluster.serve_url, "small-governor", replicas=2)
     with environment(cluster.environment()):
         start_front(Settings.from_environment({"FLEETWARD_HOME": str(folder), "FLEETWARD_AUTHENTICATION": "none"}))
-    serve.run(model_server_app(options, replicas=2), name="pool-test", route_prefix="/")
+    serve.run(
+        model_server_app(options, PoolOptions.model_validate({"replicas": 2})), name="pool-test", route_prefix="/"
+    )
     yield bench
     serve.delete("pool-test")
 
@@ -226,6 +232,39 @@ def test_a_flush_seals_what_was_served_before_it_is_acknowledged(bench: Bench) -
     bench.until(lambda: [flush for _, flush in bench.call("followers").values()].count(wanted) >= bench.replicas)
     assert len(ids) == 20
     assert sum(event.records for event in bench.events(SegmentSealed)) - sealed >= 20
+
+
+def test_overrides_are_tried_in_every_replica_and_stand_in_the_sealed_records(bench: Bench) -> None:
+    seen = Seen(numbers={"a": Bounds(low=0, high=3)}, categories={}, predictions=Bounds(low=0, high=30))
+    baseline = bench.store.put(canonical.encode({"seen": seen.as_document()}))
+    package = bench.store.put(canonical.encode({"version": {"baseline": baseline}}))
+    grant = bench.servable(30, 10).signed.grant.model_copy(update={"package": package})
+    rules = [
+        {"when": "out_of_range", "features": ["a"], "then": "refuse"},
+        {"when": "missing", "features": ["b"], "then": {"value": 7}},
+    ]
+    bench.route(Servable(signed=sign_grant(grant, bench.key), schema=SCHEMA), overrides=rules)
+
+    def infer(*values: float | None) -> httpx.Response:
+        tensor = {"name": "x", "shape": [len(values) // 2, 2], "datatype": "FP64", "data": values}
+        return bench.infer(content=orjson.dumps({"inputs": [tensor]}))
+
+    replaced, refused = infer(2.0, 1.0, 2.0, None), infer(4.0, 1.0)
+    assert outputs(replaced) == [20.0, 7.0]
+    assert (refused.status_code, refused.json()["where"]) == (422, "input 'a'")
+    wanted = bench.call("ask_flush")
+    bench.until(lambda: [flush for _, flush in bench.call("followers").values()].count(wanted) >= bench.replicas)
+    records = [
+        record
+        for event in bench.events(SegmentSealed)
+        if event.content is SegmentContent.DECISIONS
+        for record in read_segment(bench.store, event.digest).to_pylist()
+    ]
+    flags = {(record["decision_id"], record["row"]): record["flags"] for record in records}
+    assert flags[replaced.headers["fleetward-decision-id"], 0] == []
+    assert flags[replaced.headers["fleetward-decision-id"], 1] == ["override:value:missing:b", "answered:7.0"]
+    assert flags[refused.headers["fleetward-decision-id"], 0] == ["override:refuse:out_of_range:a", "refused"]
+    bench.route(bench.servable(1, 10))
 
 
 def test_versions_are_swapped_under_load_without_a_failed_request(bench: Bench) -> None:

@@ -29,6 +29,7 @@ from runtime.domain.events import (
     Step,
 )
 from runtime.domain.grant import Grant, SignedGrant
+from runtime.domain.pools import PoolOptions
 from runtime.domain.routes import Route, Routes, Servable
 from runtime.domain.state import ModelState
 from runtime.domain.tokens import AccessRefused, Role, RoleGiven, TokenCreated, TokenRevoked
@@ -304,7 +305,7 @@ def test_replicas_deployed_by_hand_load_nothing_without_a_grant_of_their_own(fle
         governor="impostor",
         checking=Checking.of(fleet.settings),
     )
-    serve.run(model_server_app(options, replicas=1), name="by-hand", route_prefix="/by-hand")
+    serve.run(model_server_app(options, PoolOptions()), name="by-hand", route_prefix="/by-hand")
     try:
         refused: list[LoadRefused] = []
 
