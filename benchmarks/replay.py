@@ -64,9 +64,10 @@ def blind_errors(spec: Spec, models: dict[str, dict[str, object]], folder: Path)
     from runtime.pipeline.checks import canonical
     from runtime.pipeline.fleet import train_fleet
     from runtime.pipeline.plan import Plan
-    from runtime.pipeline.prepare import load_source, prepare
+    from runtime.pipeline.prepare import prepare
     from runtime.pipeline.replay import models_of
     from runtime.pipeline.rows import Rows
+    from runtime.pipeline.sources import load_source
     from runtime.pipeline.train import TrainedModel
 
     store = ObjectStore.open(str(folder / "store"))

@@ -30,9 +30,10 @@ from runtime.domain.load import load_spec  # noqa: E402
 from runtime.domain.spec import Spec  # noqa: E402
 from runtime.flavors.threads import one_thread  # noqa: E402
 from runtime.local_cluster import LocalCluster, join  # noqa: E402
+from runtime.pipeline.dataset import PreparedDataset  # noqa: E402
 from runtime.pipeline.fleet import train_fleet  # noqa: E402
 from runtime.pipeline.plan import Plan  # noqa: E402
-from runtime.pipeline.prepare import PreparedDataset, prepare  # noqa: E402
+from runtime.pipeline.prepare import prepare  # noqa: E402
 from runtime.pipeline.rows import Rows  # noqa: E402
 from runtime.pipeline.train import TrainedModel, cross_validate, train_model  # noqa: E402
 from runtime.storage.objects import ObjectStore  # noqa: E402

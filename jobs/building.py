@@ -12,7 +12,8 @@ from runtime.domain.events import SpecApplied, TrainingFailed
 from runtime.domain.ids import derived_id, new_id
 from runtime.domain.spec import Spec
 from runtime.domain.state import BatchState, ModelState
-from runtime.pipeline.prepare import PreparedDataset, prepare
+from runtime.pipeline.dataset import PreparedDataset
+from runtime.pipeline.prepare import prepare
 from runtime.pipeline.retrain import Batch, Built, Champion, build_challengers, build_versions
 from runtime.pipeline.sample import sample
 from runtime.pipeline.search import Progress, check_search

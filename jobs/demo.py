@@ -130,8 +130,8 @@ def _call(spec: Spec, cluster: LocalCluster, settings: Settings, *, keep: bool) 
     from actors.quiescence import ask
     from jobs.admitting import admit_client, models_pattern
     from runtime.pipeline.asking import infer_request
-    from runtime.pipeline.prepare import load_source
     from runtime.pipeline.replay import models_of
+    from runtime.pipeline.sources import load_source
 
     serving = [model.name for model in ask(governor().models.remote) if model.champion is not None]
     if not serving:
@@ -143,7 +143,7 @@ def _call(spec: Spec, cluster: LocalCluster, settings: Settings, *, keep: bool) 
     body.write_bytes(request.body)
     url = f"{cluster.serve_url}{request.path}"
     print(f"\nCall a model{'' if keep else ' (with KEEP=1 the fleet stays up for it)'}:")
-    key = admit_client(settings, "client", (models_pattern(spec),), spec.serving.pool, timedelta(days=30))
+    key = admit_client(settings, "client", (models_pattern(spec),), spec.serving.pools, timedelta(days=30))
     print(f"  curl -H @{shlex.quote(_short(key))} {shlex.quote(url)} -d @{shlex.quote(_short(body))}")
     name, _, value = key.read_text().strip().partition(": ")
     answer = httpx.post(url, content=request.body, headers={name: value}, trust_env=False)

@@ -10,8 +10,8 @@ from actors.credentials import credential_of
 from actors.quiescence import ask, settle
 from jobs.display.progress import Report
 from runtime.domain.spec import Spec
-from runtime.pipeline.prepare import load_source
 from runtime.pipeline.replay import Day, Replay, Tally, days
+from runtime.pipeline.sources import load_source
 from runtime.settings import Settings
 
 AfterDay = Callable[[Day], None]
@@ -27,7 +27,7 @@ def replay(
     after_day: AfterDay | None = None,
 ) -> Tally:
     """Replays ``since <= time < until`` to the models that serve; what was sent and answered."""
-    settle(spec.serving.pool)
+    settle(spec.serving.pools)
     frame = load_source(spec)
     frame = frame[(frame[spec.data.time] >= since) & (frame[spec.data.time] < until)]
     serving = {model.name for model in ask(governor().models.remote) if model.champion is not None}
@@ -36,7 +36,7 @@ def replay(
     planned = list(days(spec, frame, serving))
     for done, day in enumerate(planned, start=1):
         tally += sender.send(day)
-        settle(spec.serving.pool, day.end)
+        settle(spec.serving.pools, day.end)
         if after_day is not None:
             after_day(day)
         if on_progress is not None:

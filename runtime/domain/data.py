@@ -145,7 +145,9 @@ class SchemaCheck(Document):
 
 def _check_tag(value: Any) -> str | None:
     keys = type(value).model_fields if isinstance(value, Document) else value
-    found = next((key for key in ("column", "unique", "pandera") if key in keys), None) if isinstance(keys, dict) else None
+    found = (
+        next((key for key in ("column", "unique", "pandera") if key in keys), None) if isinstance(keys, dict) else None
+    )
     return f"a check of {found}" if found else None
 
 

@@ -16,8 +16,8 @@ from runtime.domain.schema import Schema
 from runtime.domain.spec import Spec
 from runtime.flavors.threads import one_thread
 from runtime.pipeline.cores import cluster_cores
+from runtime.pipeline.dataset import Partition, PreparedDataset
 from runtime.pipeline.plan import Plan
-from runtime.pipeline.prepare import Partition, PreparedDataset
 from runtime.pipeline.rows import Layout, Rows
 from runtime.pipeline.search import Progress, check_search, constants, needs_search, search
 from runtime.pipeline.train import Candidate, Parameters, TrainedModel, train_model

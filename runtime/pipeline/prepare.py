@@ -1,20 +1,15 @@
 """From a spec's source to checked partitions in the object store.
 
-The source gives one DataFrame; whole partitions are laid into blocks, and Ray Data checks, sorts, hashes and
-stores them block by block, so rows do not travel twice. A partition that cannot be used is skipped with its
-reason, and the rest go on.
-
-``min_rows`` is judged over all rows given, a feature without any value over the rows known at ``as_of``, and the
-target over the window itself.
+A callable gives one DataFrame: whole partitions are laid into blocks, and Ray Data checks, sorts, hashes and stores
+them block by block, so rows do not travel twice. What Ray Data reads itself is streamed (see ``streamed.py``). Either
+way the same content has the same digest. A partition that cannot be used is skipped with its reason; the rest go on.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
-import logging
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -22,87 +17,30 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from runtime.domain import canonical as canonical_json
 from runtime.domain.errors import DataError
-from runtime.domain.events import DatasetPrepared, ModelDeclared, PartitionSkipped
-from runtime.domain.fleet import model_name
-from runtime.domain.ids import Digest
-from runtime.domain.schema import Schema
+from runtime.domain.events import PartitionSkipped
 from runtime.domain.spec import Spec
 from runtime.pipeline import checks
 from runtime.pipeline.cores import cluster_cores
-from runtime.pipeline.rows import Layout, Rows, content_digest, from_parquet, moment, to_parquet
+from runtime.pipeline.dataset import PreparedDataset, dataset_manifest
+from runtime.pipeline.grouping import (
+    Group,
+    Positions,
+    Window,
+    Work,
+    find_groups,
+    partition_of,
+    process_group,
+    quarantine_of,
+)
+from runtime.pipeline.joining import Known, known_of
+from runtime.pipeline.row_checks import RowRules
+from runtime.pipeline.rows import Layout
+from runtime.pipeline.sources import arrow_schema, as_dataset, called, quiet
+from runtime.pipeline.streamed import PARTITION, Wanted, process_stream
 from runtime.storage.objects import ObjectStore
 
-_PARTITION = "__partition"
-
-
-@dataclass(frozen=True)
-class Partition:
-    """One model's rows, checked and stored: ``parquet`` names the object, ``content`` the values in it."""
-
-    model: str
-    key: dict[str, str]
-    rows: int
-    content: Digest
-    parquet: Digest
-    first_time: datetime
-    last_time: datetime
-
-    def load(self, store: ObjectStore, layout: Layout) -> Rows:
-        """The rows. Raises ``DigestMismatch`` if the stored bytes changed."""
-        return from_parquet(store.get(self.parquet), layout)
-
-
-@dataclass(frozen=True)
-class PreparedDataset:
-    """What training starts from. ``digest`` names a manifest in the store, the same for the same content."""
-
-    spec: str
-    digest: Digest
-    layout: Layout
-    partitions: tuple[Partition, ...]
-    skipped: tuple[PartitionSkipped, ...]
-
-    @property
-    def schema(self) -> Schema:
-        """What a model of these data takes and gives."""
-        return self.layout.schema
-
-    @property
-    def rows(self) -> int:
-        """Rows of all partitions."""
-        return sum(partition.rows for partition in self.partitions)
-
-    @property
-    def events(self) -> tuple[DatasetPrepared | ModelDeclared | PartitionSkipped, ...]:
-        """The ledger entries of this preparation, in order."""
-        prepared = DatasetPrepared(
-            spec=self.spec,
-            digest=self.digest,
-            rows=self.rows,
-            partitions=len(self.partitions),
-            columns=tuple(self.layout.types),
-            first_time=min(partition.first_time for partition in self.partitions),
-            last_time=max(partition.last_time for partition in self.partitions),
-        )
-        declared = [ModelDeclared(model=p.model, spec=self.spec, partition=p.key) for p in self.partitions]
-        return (prepared, *declared, *self.skipped)
-
-
-@dataclass(frozen=True)
-class _Window:
-    since: datetime | None
-    as_of: datetime | None
-
-
-@dataclass(frozen=True)
-class _Group:
-    """A partition found in the source: ``rows`` of all its rows."""
-
-    model: str
-    key: dict[str, str]
-    rows: int
+Processed = tuple[list[tuple[Group, dict[str, Any]]], list[PartitionSkipped]]
 
 
 def prepare(
@@ -117,97 +55,22 @@ def prepare(
     """The rows with ``since <= time < as_of``, checked, split by partition and stored.
 
     ``min_rows`` overrides the spec's; ``models`` keeps only these. Needs a Ray that is running. Raises
-    ``MissingColumn`` or ``DataError`` if the whole dataset is unusable, and so if no partition is left.
+    ``MissingColumn`` or ``DataError`` if the whole dataset is unusable, and so if no partition is left or more rows
+    broke a check than ``data.bad_rows`` allows.
     """
-    frame = load_source(spec)
     needed = min_rows if min_rows is not None else (spec.for_each.min_rows if spec.for_each else 1)
-    layout = checks.layout_of(spec, _arrow_schema(spec, frame))
-    groups, positions, skipped = find_groups(spec, frame, needed, models)
-    blocks = _blocks(frame[list(layout.types)], groups, positions, 2 * cluster_cores())
-    partitions = []
-    for record in _process(blocks, groups, layout, _Window(since, as_of), store):
-        group = groups[record["group"]]
-        if record["reason"] is None:
-            partitions.append(_partition(group, record))
-        else:
-            skipped.append(PartitionSkipped(spec=spec.name, partition=group.key, reason=record["reason"]))
-    if not partitions:
-        raise DataError(spec.name, _why_nothing(skipped))
-    partitions.sort(key=lambda partition: partition.model)
-    digest = store.put(dataset_manifest(layout, partitions))
-    return PreparedDataset(spec.name, digest, layout, tuple(partitions), tuple(skipped))
+    wanted = Wanted(needed, None if models is None else frozenset(models))
+    window, known = Window(since, as_of), known_of(spec)
+    RowRules.of(spec)  # what is wrong with the checks is said before anything is read
+    if isinstance(spec.data.source, str):
+        layout, (processed, skipped) = _called(spec, wanted, window, known, store)
+    else:
+        layout, (processed, skipped) = _streamed(spec, wanted, window, known, store)
+    return _prepared(spec, layout, processed, skipped, store)
 
 
-def load_source(spec: Spec) -> pd.DataFrame:
-    """What the spec's source gives. Raises ``DataError`` if it cannot be imported or gives no DataFrame."""
-    module, _, function = spec.data.source.partition(":")
-    try:
-        frame = getattr(importlib.import_module(module), function)()
-    except (ImportError, AttributeError) as error:
-        raise DataError(spec.data.source, str(error)) from error
-    if not isinstance(frame, pd.DataFrame):
-        raise DataError(spec.data.source, f"it gave a {type(frame).__name__}; expected a pandas DataFrame")
-    return frame
-
-
-def find_groups(
-    spec: Spec, frame: pd.DataFrame, min_rows: int, models: Collection[str] | None
-) -> tuple[list[_Group], list[np.ndarray[tuple[int], np.dtype[np.intp]]], list[PartitionSkipped]]:
-    """The partitions with enough rows, the positions of their rows, and those that were skipped and why."""
-    groups: list[_Group] = []
-    positions: list[np.ndarray[tuple[int], np.dtype[np.intp]]] = []
-    skipped: list[PartitionSkipped] = []
-    names: set[str] = set()
-    for values, rows in _split(spec, frame):
-        model = model_name(spec, values)
-        if models is not None and model not in models:
-            continue
-        try:
-            checks.check_rows(model, len(rows), min_rows)
-            _check_name(model, values, names)
-        except DataError as error:
-            skipped.append(PartitionSkipped(spec=spec.name, partition=values, reason=error.reason))
-            continue
-        names.add(model)
-        groups.append(_Group(model, values, len(rows)))
-        positions.append(rows)
-    return groups, positions, skipped
-
-
-def dataset_manifest(layout: Layout, partitions: list[Partition]) -> bytes:
-    """Canonical JSON that says what the dataset is: its columns, and each partition's content."""
-    document = {
-        "columns": [[name, str(kind)] for name, kind in layout.types.items()],
-        "partitions": [
-            {"model": p.model, "partition": p.key, "rows": p.rows, "content": p.content} for p in partitions
-        ],
-    }
-    return canonical_json.encode(document)
-
-
-def process_group(
-    table: pa.Table, group: _Group, layout: Layout, window: _Window, store: ObjectStore
-) -> dict[str, Any]:
-    """One partition checked and stored; what became of it, as plain values."""
-    try:
-        known = checks.within(checks.canonical(table, layout), layout, since=None, until=window.as_of)
-        rows = checks.within(known, layout, since=window.since, until=None)
-        checks.check_values(group.model, rows, layout)
-        checks.check_features(group.model, known, layout)
-    except DataError as error:
-        return {"reason": error.reason}
-    times = rows[layout.time].cast(pa.int64())
-    return {
-        "reason": None,
-        "rows": len(rows),
-        "content": content_digest(rows),
-        "parquet": store.put(to_parquet(rows)),
-        "first_time": times[0].as_py(),
-        "last_time": times[-1].as_py(),
-    }
-
-
-def _arrow_schema(spec: Spec, frame: pd.DataFrame) -> pa.Schema:
+def frame_schema(spec: Spec, frame: pd.DataFrame) -> pa.Schema:
+    """Columns and types of a DataFrame. Raises ``DataError`` for a column of several types."""
     fields: list[pa.Field] = []
     for name in frame.columns:
         try:
@@ -215,31 +78,115 @@ def _arrow_schema(spec: Spec, frame: pd.DataFrame) -> pa.Schema:
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             expected = "expected numbers or text alone"
             raise DataError(
-                spec.data.source, f"column {str(name)!r} mixes types: {error.args[0]}; {expected}"
+                spec.data.named, f"column {str(name)!r} mixes types: {error.args[0]}; {expected}"
             ) from error
     return pa.schema(fields)
 
 
-def _split(spec: Spec, frame: pd.DataFrame) -> Iterator[tuple[dict[str, str], Any]]:
-    """Partition values and row positions, in order of the values."""
-    by = list(spec.group_columns)
-    if not by:
-        yield {}, np.arange(len(frame))
-        return
-    for key, rows in sorted(frame.groupby(by, dropna=False).indices.items(), key=lambda item: str(item[0])):
-        values = key if isinstance(key, tuple) else (key,)
-        yield {name: "" if pd.isna(value) else str(value) for name, value in zip(by, values, strict=True)}, rows
+def _prepared(
+    spec: Spec,
+    layout: Layout,
+    processed: Iterable[tuple[Group, dict[str, Any]]],
+    skipped: list[PartitionSkipped],
+    store: ObjectStore,
+) -> PreparedDataset:
+    partitions, quarantined, given, skipped = [], [], 0, list(skipped)
+    for group, record in processed:
+        kept, reason = record.get("quarantined"), record["reason"]
+        given += group.rows
+        if kept is not None:
+            quarantined.append(quarantine_of(group, kept))
+            reason = _too_many(kept, spec) or reason
+        if reason is None:
+            partitions.append(partition_of(group, record))
+        else:
+            skipped.append(PartitionSkipped(spec=spec.name, partition=group.key, reason=reason))
+    _check_all(spec, sum(each.rows for each in quarantined), given, _most(each.broke for each in quarantined))
+    if not partitions:
+        raise DataError(spec.name, _why_nothing(skipped))
+    partitions.sort(key=lambda partition: partition.model)
+    quarantined.sort(key=lambda each: each.model)
+    digest = store.put(dataset_manifest(layout, partitions, quarantined))
+    return PreparedDataset(spec.name, digest, layout, tuple(partitions), tuple(skipped), tuple(quarantined))
 
 
-def _check_name(model: str, values: dict[str, str], names: set[str]) -> None:
-    for column, value in values.items():
-        if not value:
-            raise DataError(model, f"partition column {column!r} is missing or empty")
-    if model in names:
-        raise DataError(model, f"another partition is named {model!r} already")
+def _too_many(kept: dict[str, Any], spec: Spec) -> str | None:
+    allowed = spec.data.bad_rows.of_a_partition
+    if kept["rows"] <= allowed * kept["of"]:
+        return None
+    return (
+        f"{kept['rows']} of {kept['of']} rows broke a check, above {allowed:.2%}; most often: {_most([kept['broke']])}"
+    )
 
 
-def _blocks(frame: pd.DataFrame, groups: list[_Group], positions: list[Any], count: int) -> list[pa.Table]:
+def _check_all(spec: Spec, bad: int, given: int, most: str) -> None:
+    allowed = spec.data.bad_rows.of_all
+    if bad > allowed * given:
+        raise DataError(
+            spec.data.named, f"{bad} of {given} rows broke a check, above {allowed:.2%} of all; most often: {most}"
+        )
+
+
+def _most(broke: Iterable[dict[str, int]]) -> str:
+    counts = sum((Counter(each) for each in broke), Counter[str]())
+    return ", ".join(f"{what} ({rows})" for what, rows in counts.most_common(3))
+
+
+def _why_nothing(skipped: list[PartitionSkipped]) -> str:
+    if not skipped:
+        return "the source has no partition that was asked for"
+    return f"no partition can be used; of {len(skipped)}, the first: {skipped[0].reason}"
+
+
+# --- read by Ray Data ------------------------------------------------------------------------------
+
+
+def _streamed(
+    spec: Spec, wanted: Wanted, window: Window, known: tuple[Known, ...], store: ObjectStore
+) -> tuple[Layout, Processed]:
+    dataset = as_dataset(spec.data.source)
+    schema = arrow_schema(spec.data.source, dataset)
+    layout = checks.layout_of(spec, _with_joins(schema, spec, known))
+    columns = [name for name in schema.names if name in _used(spec, layout)]
+    return layout, process_stream(dataset, columns, Work(spec, layout, window, store, known), wanted)
+
+
+def _used(spec: Spec, layout: Layout) -> set[str]:
+    return {*layout.types, *(name for join in spec.data.join for name in join.on)}
+
+
+def _with_joins(schema: pa.Schema, spec: Spec, known: tuple[Known, ...]) -> pa.Schema:
+    for join, other in zip(spec.data.join, known, strict=True):
+        for name in join.on:
+            if name not in schema.names:
+                raise DataError(
+                    spec.data.named, f"no column {name!r} to join by; columns are {', '.join(schema.names)}"
+                )
+        both = [name for name in join.columns if name in schema.names]
+        if both:
+            raise DataError(spec.data.named, f"column {both[0]!r} is joined, and stands in the source already")
+        for field in frame_schema(spec, other.frame[list(join.columns)]):
+            schema = schema.append(field)
+    return schema
+
+
+# --- a DataFrame -----------------------------------------------------------------------------------
+
+
+def _called(
+    spec: Spec, wanted: Wanted, window: Window, known: tuple[Known, ...], store: ObjectStore
+) -> tuple[Layout, Processed]:
+    frame = called(str(spec.data.source))
+    schema = frame_schema(spec, frame)
+    layout = checks.layout_of(spec, _with_joins(schema, spec, known))
+    groups, positions, skipped = find_groups(spec, frame, wanted.min_rows, wanted.models)
+    columns = [name for name in schema.names if name in _used(spec, layout)]
+    blocks = _blocks(frame[columns], groups, positions, 2 * cluster_cores())
+    records = _process(blocks, groups, Work(spec, layout, window, store, known))
+    return layout, ([(groups[record["group"]], record) for record in records], skipped)
+
+
+def _blocks(frame: pd.DataFrame, groups: list[Group], positions: list[Positions], count: int) -> list[pa.Table]:
     """At most ``count`` tables of about equal size, each of whole partitions."""
     total = sum(group.rows for group in groups)
     blocks: list[list[int]] = [[]]
@@ -252,62 +199,38 @@ def _blocks(frame: pd.DataFrame, groups: list[_Group], positions: list[Any], cou
     return [_block(frame, numbers, positions) for numbers in blocks if numbers]
 
 
-def _block(frame: pd.DataFrame, numbers: list[int], positions: list[Any]) -> pa.Table:
+def _block(frame: pd.DataFrame, numbers: list[int], positions: list[Positions]) -> pa.Table:
     rows = np.concatenate([positions[number] for number in numbers])
     table = pa.Table.from_pandas(frame.iloc[rows], preserve_index=False).replace_schema_metadata()
     owner = np.repeat(numbers, [len(positions[number]) for number in numbers])
-    return table.append_column(_PARTITION, pa.array(owner, type=pa.int64()))
+    return table.append_column(PARTITION, pa.array(owner, type=pa.int64()))
 
 
-def _process(
-    blocks: list[pa.Table], groups: list[_Group], layout: Layout, window: _Window, store: ObjectStore
-) -> list[dict[str, Any]]:
+def _process(blocks: list[pa.Table], groups: list[Group], work: Work) -> list[dict[str, Any]]:
     if not blocks:
         return []
     from ray import data
 
-    data.DataContext.get_current().enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.WARNING)
-    logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)  # it warns of the line above
+    quiet()
     rows = (
         data.from_arrow(blocks)
         .map_batches(
             _process_block,  # type: ignore[arg-type]  # Ray's type knows of no further arguments
             batch_size=None,
             batch_format="pyarrow",
-            fn_kwargs={"groups": groups, "layout": layout, "window": window, "store": store},
+            fn_kwargs={"groups": groups, "work": work},
         )
         .take_all()
     )
     return [json.loads(row["record"]) for row in rows]
 
 
-def _process_block(
-    table: pa.Table, groups: list[_Group], layout: Layout, window: _Window, store: ObjectStore
-) -> pa.Table:
-    owners = table[_PARTITION].to_numpy()
+def _process_block(table: pa.Table, groups: list[Group], work: Work) -> pa.Table:
+    owners = table[PARTITION].to_numpy()
     starts = np.flatnonzero(np.diff(owners, prepend=owners[0] - 1))
     records = []
     for start, stop in zip(starts, [*starts[1:], len(owners)], strict=True):
         number = int(owners[start])
-        record = process_group(table.slice(start, stop - start), groups[number], layout, window, store)
-        records.append(json.dumps({"group": number, **record}))
+        part = table.slice(start, stop - start).drop_columns([PARTITION])
+        records.append(json.dumps({"group": number, **process_group(part, groups[number], work)}))
     return pa.table({"record": pa.array(records, type=pa.string())})
-
-
-def _partition(group: _Group, record: dict[str, Any]) -> Partition:
-    return Partition(
-        model=group.model,
-        key=group.key,
-        rows=record["rows"],
-        content=record["content"],
-        parquet=record["parquet"],
-        first_time=moment(record["first_time"]),
-        last_time=moment(record["last_time"]),
-    )
-
-
-def _why_nothing(skipped: list[PartitionSkipped]) -> str:
-    if not skipped:
-        return "the source has no partition that was asked for"
-    return f"no partition can be used; of {len(skipped)}, the first: {skipped[0].reason}"

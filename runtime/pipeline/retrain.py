@@ -16,11 +16,12 @@ from runtime.domain.events import TrainingFailed
 from runtime.domain.ids import Digest
 from runtime.domain.spec import Spec
 from runtime.flavors import load
+from runtime.pipeline.dataset import Partition, PreparedDataset
 from runtime.pipeline.evaluate import evaluate
 from runtime.pipeline.fleet import run_fleet
 from runtime.pipeline.package import Origin, Packaged, package
 from runtime.pipeline.plan import Plan
-from runtime.pipeline.prepare import Partition, PreparedDataset, prepare
+from runtime.pipeline.prepare import prepare
 from runtime.pipeline.provenance import code_revision, environment
 from runtime.pipeline.search import Progress
 from runtime.pipeline.train import TrainedModel

@@ -23,6 +23,9 @@ class DatasetPrepared(Document):
     columns: tuple[str, ...]
     first_time: Moment
     last_time: Moment
+    quarantined: int | None = None
+    """Rows that broke a check and were left out; ``broke``: how many broke which."""
+    broke: dict[str, int] | None = None
 
 
 class TrainingFailed(Document):

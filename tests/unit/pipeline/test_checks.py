@@ -11,11 +11,11 @@ import pytest
 from runtime.domain.errors import DataError, MissingColumn, TooFewRows, UnusableTarget
 from runtime.domain.schema import FieldKind
 from runtime.pipeline import checks
-from runtime.pipeline.prepare import _arrow_schema
+from runtime.pipeline.prepare import frame_schema
 from tests.unit.domain.lives import MODEL, MONDAY
 from tests.unit.pipeline.flights import BY_ORIGIN, SPEC, a_spec, arrow, frame, layout
 
-SOURCE = SPEC.data.source
+SOURCE = SPEC.data.named
 
 
 def changed(**columns: Any) -> pa.Table:
@@ -51,7 +51,7 @@ def test_a_missing_column_is_named_beside_those_that_are_there(column: str) -> N
         ({"scheduled": "2026-03-02"}, "time column 'scheduled' is of type .*string; expected timestamps"),
         (
             {"scheduled": pd.date_range("2026-03-02", periods=20)},
-            "time column 'scheduled' has no time zone, so its moments are not known",
+            "time column 'scheduled' has no time zone; name it in data.time_zone",
         ),
         ({"air_time": "an hour"}, "target 'air_time' is of type .*string; expected numbers"),
         ({"hour": pd.date_range("2026-03-02", periods=20)}, "feature 'hour' is of type timestamp.*; expected numbers"),
@@ -69,11 +69,11 @@ def test_a_column_of_mixed_types_is_named() -> None:
     with pytest.raises(
         DataError, match=f"{SOURCE}: column 'dest' mixes types: .*int.*; expected numbers or text alone"
     ):
-        _arrow_schema(SPEC, mixed)
+        frame_schema(SPEC, mixed)
 
 
 def test_a_frame_is_read_column_by_column_as_arrow_reads_it_whole() -> None:
-    assert _arrow_schema(SPEC, frame(20)).equals(arrow(frame(20)).schema, check_metadata=False)
+    assert frame_schema(SPEC, frame(20)).equals(arrow(frame(20)).schema, check_metadata=False)
 
 
 @pytest.mark.parametrize(

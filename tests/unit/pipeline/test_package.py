@@ -17,10 +17,11 @@ from runtime.domain.spec import Spec
 from runtime.flavors import load
 from runtime.monitoring.baseline import Baseline
 from runtime.pipeline.card import model_card
+from runtime.pipeline.dataset import Partition
 from runtime.pipeline.evaluate import evaluate
+from runtime.pipeline.grouping import Group, Window, Work, partition_of, process_group
 from runtime.pipeline.package import Origin, Packaged, package
 from runtime.pipeline.plan import Plan
-from runtime.pipeline.prepare import Partition, _Group, _partition, _Window, process_group
 from runtime.pipeline.provenance import LIBRARIES, OPTIONAL, REVISION, code_revision, environment
 from runtime.pipeline.train import TrainedModel, folds_of
 from runtime.storage.objects import ObjectStore
@@ -53,8 +54,10 @@ def store(tmp_path: Path) -> ObjectStore:
 
 def stored(store: ObjectStore) -> Partition:
     """The partition of the flights as a preparation stores it."""
-    group = _Group(MODEL, PARTITION, 200)
-    return _partition(group, process_group(arrow(frame(200)), group, layout(), _Window(None, AS_OF), store))
+    group = Group(MODEL, PARTITION, 200)
+    return partition_of(
+        group, process_group(arrow(frame(200)), group, Work(SPEC, layout(), Window(None, AS_OF), store))
+    )
 
 
 def packaged(store: ObjectStore, model: TrainedModel, report: EvaluationReport, spec: Spec = SPEC) -> Packaged:
@@ -212,16 +215,16 @@ def test_stored_bytes_that_predict_otherwise_are_refused() -> None:
 # --- one partition ---------------------------------------------------------------------------------
 
 
-def prepared(given: pd.DataFrame, store: ObjectStore, window: _Window | None = None) -> dict[str, object]:
-    group = _Group(MODEL, PARTITION, len(given))
-    return process_group(arrow(given), group, layout(), window or _Window(None, None), store)
+def prepared(given: pd.DataFrame, store: ObjectStore, window: Window | None = None) -> dict[str, object]:
+    group = Group(MODEL, PARTITION, len(given))
+    return process_group(arrow(given), group, Work(SPEC, layout(), window or Window(None, None), store))
 
 
 def test_a_partition_is_the_rows_of_its_window(store: ObjectStore) -> None:
-    window = _Window(MONDAY + timedelta(days=5), MONDAY + timedelta(days=10))
+    window = Window(MONDAY + timedelta(days=5), MONDAY + timedelta(days=10))
     record = prepared(frame(200), store, window)
-    group = _Group(MODEL, PARTITION, 200)
-    partition = _partition(group, record)
+    group = Group(MODEL, PARTITION, 200)
+    partition = partition_of(group, record)
     assert (partition.rows, partition.first_time) == (40, window.since)
     assert partition.last_time == MONDAY + timedelta(days=9, hours=21)
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from runtime.pipeline.prepare import find_groups, load_source
+from runtime.pipeline.grouping import find_groups
 from runtime.pipeline.sample import sample
+from runtime.pipeline.sources import load_source
 from tests.unit.pipeline.flights import SPEC, a_spec
 
 ENOUGH = a_spec(for_each={"by": ["carrier"], "min_rows": 40})
