@@ -12,6 +12,7 @@ from jobs.cli.exporting import signed_ledger
 from jobs.cli.options import Database, Format, Offline, Output
 
 if TYPE_CHECKING:
+    from runtime.domain.events import VersionRegistered
     from runtime.evidence.decisions import FoundDecision
     from runtime.evidence.ledger import SignedLedger
     from runtime.settings import Settings
@@ -52,8 +53,8 @@ def explain(
     if not offline and database is None:
         publish()
     with signed_ledger(database, None) as ledger, output.working("explaining the decision"):
-        place = _place(_found(decision_id, version, ledger, objects), ledger)
-        explained = explain_decision(place, objects, lambda pseudonym: _key_of(settings, pseudonym), seed)
+        place = _place(found_decision(decision_id, version, ledger, objects), ledger)
+        explained = explain_decision(place, objects, lambda pseudonym: key_of(settings, pseudonym), seed)
     document = explained.as_document()
     if output_ is Format.JSON:
         output.as_json(document)
@@ -61,7 +62,8 @@ def explain(
         _show(document)
 
 
-def _found(decision_id: str, version: int | None, ledger: SignedLedger, store: ObjectStore) -> FoundDecision:
+def found_decision(decision_id: str, version: int | None, ledger: SignedLedger, store: ObjectStore) -> FoundDecision:
+    """The decision in a sealed segment under the checkpoint. Raises as ``find_decision``."""
     from runtime.domain.events import SegmentSealed
     from runtime.domain.keeping import BodiesDeleted
     from runtime.evidence.decisions import find_decision
@@ -76,21 +78,29 @@ def _found(decision_id: str, version: int | None, ledger: SignedLedger, store: O
     return find_decision(decision_id, segments, store, version=version, deleted=deleted)
 
 
-def _place(found: FoundDecision, ledger: SignedLedger) -> Any:
+def registration_of(found: FoundDecision, ledger: SignedLedger) -> VersionRegistered:
+    """What the ledger says of the version that decided. Raises ``UnknownVersion``."""
     from runtime.domain.errors import UnknownVersion
     from runtime.domain.events import VersionRegistered
-    from runtime.explaining.decision import Place
 
     for each in ledger.found(["version_registered"]):
         event = each.event
         if isinstance(event, VersionRegistered) and (event.model, event.version) == (found.model, found.version):
-            first = found.proven.records[0].record["number"]
-            rows = len(found.proven.records)
-            return Place(found.proven.decision_id, found.segment.event.digest, first, rows, event.baseline)
+            return event
     raise UnknownVersion(found.model, str(found.version))
 
 
-def _key_of(settings: Settings, pseudonym: str) -> SubjectKey | None:
+def _place(found: FoundDecision, ledger: SignedLedger) -> Any:
+    from runtime.explaining.decision import Place
+
+    baseline = registration_of(found, ledger).baseline
+    first = found.proven.records[0].record["number"]
+    rows = len(found.proven.records)
+    return Place(found.proven.decision_id, found.segment.event.digest, first, rows, baseline)
+
+
+def key_of(settings: Settings, pseudonym: str) -> SubjectKey | None:
+    """The key of a pseudonym in the keyring of the settings. Raises ``KeyringUnavailable``."""
     from runtime.storage.keyring import Keyring
 
     return Keyring.open(settings.subjects, lambda: datetime.now(UTC)).key_of(pseudonym)

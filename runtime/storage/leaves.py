@@ -33,7 +33,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 def record_leaf(row: Mapping[str, Any]) -> bytes:
     """The leaf of one row, given as ``pyarrow.Table.to_pylist`` gives it."""
-    return canonical.encode({name: _sayable(value) for name, value in row.items()})
+    return canonical.encode({name: sayable(value) for name, value in row.items()})
 
 
 def record_leaves(table: pa.Table) -> list[bytes]:
@@ -68,11 +68,12 @@ def _split(joined: pa.StringArray) -> list[bytes]:
     return [whole[start:end] for start, end in pairwise(ends)]
 
 
-def _sayable(value: Any) -> Any:
+def sayable(value: Any) -> Any:
+    """A value of a row as a leaf says it: times in microseconds, NaN and the infinities in words."""
     if isinstance(value, datetime):
         return (value - _EPOCH) // _MICROSECOND
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, list):
-        return [_sayable(each) for each in value]
+        return [sayable(each) for each in value]
     return value

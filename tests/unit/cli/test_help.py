@@ -22,10 +22,10 @@ SLOW = ("ray", "pandas", "sklearn", "pyarrow", "sqlalchemy", "numpy")
 JOBS = ("up", "down", "prepare", "train", "replay", "retrain")
 COMMANDS = {
     *JOBS,
-    *("status", "version", "apply", "models", "model", "findings", "history", "ledger"),
+    *("status", "version", "apply", "models", "model", "findings", "history", "ledger", "pools"),
     *("approve", "reject", "rollback", "suspend", "resume"),
-    *("passport", "evidence", "explain", "verify", "witness", "anchors"),
-    *("hold", "release", "retention", "erase"),
+    *("passport", "evidence", "decision", "explain", "verify", "witness", "anchors"),
+    *("hold", "release", "retention", "erase", "pool"),
     *("token", "role"),
 }
 OF_LEDGER = {"verify", "show", "checkpoint", "prove", "consistency", "check", "export", "key", "outsiders"}
@@ -74,7 +74,10 @@ def test_every_command_explains_itself(name: str, run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", sorted(COMMANDS - {*JOBS, "apply", "approve", "reject", "rollback", "suspend", "resume", "hold", "release"})
+    "name",
+    sorted(
+        COMMANDS - {*JOBS, "apply", "approve", "reject", "rollback", "suspend", "resume", "hold", "release", "pool"}
+    ),
 )
 def test_every_reading_command_answers_in_both_formats(name: str) -> None:
     commands = command(name).commands.values() if name in GROUPS else [command(name)]
