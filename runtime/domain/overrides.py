@@ -21,6 +21,7 @@ from pydantic import BeforeValidator, Field
 
 from runtime.domain.base import Document
 from runtime.domain.ids import ModelName
+from runtime.domain.schema import LABEL, PREDICTION, PROBABILITY
 from runtime.domain.terms import Share
 
 
@@ -85,10 +86,11 @@ class OutOfRange(_Rule):
 
 
 class UnseenCategory(_Rule):
-    """Text that training did not see in the feature."""
+    """Text that training did not see in the feature, or in fewer than so many rows."""
 
     when: Literal["unseen_category"]
     features: Features = "all"
+    seen_at_least: int = Field(default=1, ge=1)
 
 
 class Missing(_Rule):
@@ -117,10 +119,12 @@ Override = Annotated[OfFeatures | LowConfidence | OutsideTrainedPredictions, Fie
 """What must be seen for a rule to fire, and what is done then."""
 
 
-def misfit_of(rules: tuple[Override, ...], *, features: tuple[str, ...], two_classes: bool) -> tuple[str, str, str]:
+def misfit_of(
+    rules: tuple[Override, ...], *, features: tuple[str, ...], output: str, classes: int
+) -> tuple[str, str, str]:
     """Place, what stands there and what was expected of the first rule that does not fit its model; empty for none.
 
-    ``two_classes``: it gives the probability of one of two classes, and else a number or one of several classes.
+    ``output`` is what the model gives first, a prediction, a probability or the number of one of so many classes.
     """
     for at, rule in enumerate(rules):
         place = f"overrides.{at}"
@@ -128,10 +132,14 @@ def misfit_of(rules: tuple[Override, ...], *, features: tuple[str, ...], two_cla
             unknown = [name for name in rule.features if name not in features]
             if unknown:
                 return f"{place}.features", ", ".join(unknown), "names among data.features"
-        elif isinstance(rule, LowConfidence) and not two_classes:
+        elif isinstance(rule, LowConfidence) and output != PROBABILITY:
             return f"{place}.when", rule.when, "a classification of two classes with it"
-        elif isinstance(rule, OutsideTrainedPredictions) and two_classes:
-            return f"{place}.when", rule.when, "low_confidence for a classification, or a regression with it"
-        if isinstance(rule.then, Constant) and two_classes and not 0 <= rule.then.value <= 1:
-            return f"{place}.then.value", f"{rule.then.value:g}", "a probability"
+        elif isinstance(rule, OutsideTrainedPredictions) and output != PREDICTION:
+            return f"{place}.when", rule.when, "a regression with it"
+        if isinstance(rule.then, Constant):
+            value = rule.then.value
+            if output == PROBABILITY and not 0 <= value <= 1:
+                return f"{place}.then.value", f"{value:g}", "a probability"
+            if output == LABEL and value not in range(classes):
+                return f"{place}.then.value", f"{value:g}", f"the number of a class, 0 to {classes - 1}"
     return "", "", ""

@@ -25,9 +25,10 @@ class Bounds(Document):
 class Seen(Document):
     """Over the rows that the artifact was fitted on; ``predictions`` over rows that the predicting model had not seen.
 
-    A feature without a number in them is not in ``numbers``; one of too many categories is not in ``categories``.
+    ``categories`` says in how many rows each was. A feature without a number in them is not in ``numbers``, one of too
+    many categories is not in ``categories``.
     """
 
     numbers: dict[str, Bounds]
-    categories: dict[str, tuple[str, ...]]
+    categories: dict[str, dict[str, int]]
     predictions: Bounds

@@ -25,7 +25,7 @@ from runtime.domain.ids import digest_of
 from runtime.domain.metrics import METRICS
 from runtime.domain.misfit import misfit
 from runtime.domain.overrides import Fallback, Override, misfit_of
-from runtime.domain.schema import PROBABILITY, TWO, Task, outputs_of
+from runtime.domain.schema import TWO, Task, outputs_of
 from runtime.domain.serving import Serving
 from runtime.domain.terms import ClassName, Count, Duration, Share
 from runtime.domain.training import Period, Training
@@ -281,8 +281,8 @@ class Spec(Document):
     @model_validator(mode="after")
     def _overrides_fit_the_model(self) -> Self:
         rules = self.overrides or ()
-        two_classes = self.watched_output == PROBABILITY
-        at, found, expected = misfit_of(rules, features=self.data.features, two_classes=two_classes)
+        output, classes = self.watched_output, len(self.classes or ()) or TWO
+        at, found, expected = misfit_of(rules, features=self.data.features, output=output, classes=classes)
         if at:
             raise misfit(at, found, expected)
         for place, rule in enumerate(rules):

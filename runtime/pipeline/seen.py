@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from runtime.domain.errors import DataError
@@ -39,5 +41,5 @@ def _bounds(column: Floats) -> Bounds | None:
     return Bounds(low=float(finite.min()), high=float(finite.max())) if finite.size else None
 
 
-def _categories(column: Column) -> tuple[str, ...]:
-    return tuple(sorted({value for value in column.tolist() if value is not None}))
+def _categories(column: Column) -> dict[str, int]:
+    return dict(sorted(Counter(value for value in column.tolist() if value is not None).items()))

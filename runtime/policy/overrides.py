@@ -160,7 +160,10 @@ class _OutOfRange:
 class _Unseen:
     def __init__(self, rule: UnseenCategory, known: list[_Known]) -> None:
         self.rule, self._known = rule, known
-        self.expected = {name: f"one of the {len(words)} categories that training saw" for _, name, words in known}
+        rows = f" in at least {rule.seen_at_least} rows" if rule.seen_at_least > 1 else ""
+        self.expected = {
+            name: f"one of the {len(words)} categories that training saw{rows}" for _, name, words in known
+        }
 
     def of_one(self, _: Any, texts: Sequence[list[str | None]], __: float) -> Sequence[str]:
         found: list[str] | None = None
@@ -276,7 +279,7 @@ def _unseen(rule: UnseenCategory, where: str, schema: Schema, seen: Seen) -> _Ch
     if rule.features != "all" and unlisted:
         raise OverrideUnfit(where, f"{unlisted[0]!r} has more than {MOST_CATEGORIES} categories, too many to keep")
     known = [
-        _Known(at, name, frozenset(seen.categories[name]))
+        _Known(at, name, frozenset(word for word, rows in seen.categories[name].items() if rows >= rule.seen_at_least))
         for at, name in _placed(schema.texts, named)
         if name in seen.categories
     ]

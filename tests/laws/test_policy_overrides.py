@@ -19,13 +19,14 @@ NUMBERS, TEXTS = ("a", "b", "never"), ("dest", "free")
 KINDS = {**dict.fromkeys(NUMBERS, FieldKind.NUMBER), **dict.fromkeys(TEXTS, FieldKind.TEXT)}
 SEEN = Seen(
     numbers={"a": Bounds(low=-1, high=1), "b": Bounds(low=5, high=5)},
-    categories={"dest": ("ORD", "SFO")},
+    categories={"dest": {"ORD": 90, "SFO": 4}},
     predictions=Bounds(low=0.2, high=0.8),
 )
 RULES: list[dict[str, Any]] = [
     {"when": "out_of_range"},
     {"when": "out_of_range", "features": ["a"], "margin": 0.5},
     {"when": "unseen_category"},
+    {"when": "unseen_category", "features": ["dest"], "seen_at_least": 5},
     {"when": "missing"},
     {"when": "missing", "features": ["b", "dest"]},
     {"when": "low_confidence", "below": 0.7},

@@ -81,6 +81,17 @@ def test_a_rule_fits_what_its_model_gives(rule: str, error: str) -> None:
     assert error in str(error_of(f"{CLASSES}overrides:\n  - {rule}\n"))
 
 
+def test_of_several_classes_a_rule_may_answer_with_the_number_of_one_and_knows_no_confidence() -> None:
+    several = CLASSES.replace("task: classification", "task: classification\nclasses: [low, mid, high]")
+    ruled("{when: missing, then: {value: 2}}", several)
+    for rule, error in (
+        ("{when: missing, then: {value: 3}}", "overrides[0].then.value: got 3; expected the number of a class, 0 to 2"),
+        ("{when: missing, then: {value: 0.5}}", "overrides[0].then.value: got 0.5; expected the number of a class"),
+        ("{when: low_confidence, below: 0.6, then: flag}", "overrides[0].when: got low_confidence; expected a class"),
+    ):
+        assert error in str(error_of(f"{several}overrides:\n  - {rule}\n"))
+
+
 def test_a_list_without_a_rule_is_no_list_and_a_model_is_not_its_own_fallback() -> None:
     assert "overrides: got []; expected at least 1 in the list" in str(error_of(FLEET + "overrides: []\n"))
     error = str(error_of(f"{MODEL}overrides:\n  - {{when: missing, then: {{fallback: flight-time}}}}\n"))

@@ -30,7 +30,7 @@ from tests.unit.serving.test_grpc import asking
 
 SEEN = Seen(
     numbers={"a": Bounds(low=0, high=10), "b": Bounds(low=0, high=1)},
-    categories={"dest": ("ORD", "SFO")},
+    categories={"dest": {"ORD": 90, "SFO": 4}},
     predictions=Bounds(low=0, high=100),
 )
 RULES: TypeAdapter[tuple[Override, ...]] = TypeAdapter(tuple[Override, ...])
@@ -145,6 +145,14 @@ def test_a_category_that_training_did_not_see_is_named_and_a_missing_one_is_none
     assert ask(client, [1.0, None, 1.0], model="mixed").status_code == 200
     response = ask(client, [1.0, "XXX", 1.0], model="mixed")
     assert response.json()["detail"] == "input 'dest': got 'XXX'; expected one of the 2 categories that training saw"
+
+
+def test_a_category_of_few_rows_can_count_as_unseen(client: Client, ruled: Ruled) -> None:
+    rule = {"when": "unseen_category", "features": ["dest"], "seen_at_least": 5, "then": "refuse"}
+    ruled.follow(rule, model="mixed", factor=30, schema=MIXED)
+    assert ask(client, [1.0, "ORD", 1.0], model="mixed").status_code == 200
+    expected = ask(client, [1.0, "SFO", 1.0], model="mixed").json()["expected"]
+    assert expected == "one of the 1 categories that training saw in at least 5 rows"
 
 
 def test_a_prediction_outside_those_of_training_fires_and_so_does_one_that_is_no_number(
