@@ -44,7 +44,8 @@ def deploy(settings: Settings) -> str:
     earlier = (key.public_key_text for key in parse_trusted(settings.trusted_keys))
     begin_api(settings)
     pools = Pools.of(settings, [summary.public_key, *earlier])
-    url = deploy_default(pools, ask(governor.pools.remote).get(DEFAULT, pools.usual).effective)
+    (default,) = (each for each in ask(governor.pools.remote) if each.pool == DEFAULT)
+    url = deploy_default(pools, (default.options or pools.usual).effective)
     wait_for_api()
     _keep(Operator, OPERATOR, _runner(settings), own_key, pools)
     return url

@@ -26,6 +26,7 @@ from runtime.domain.errors import Forbidden
 from runtime.domain.events import Event, GovernorStarted
 from runtime.domain.pools import EVERY, PoolOptions
 from runtime.domain.routes import Routes, is_news, routes_after
+from runtime.domain.sealed import KINDS, Sealed, likely
 from runtime.domain.spec import Spec
 from runtime.domain.state import BatchState, ErasureState, FindingState, HoldState, ModelState, TokenState, Totals
 from runtime.domain.tokens import GOVERNOR_ITSELF, AuthenticationSet, Role, TokenCreated
@@ -41,7 +42,7 @@ from runtime.ledger.publisher import Publisher, PublisherThread, origin_of
 from runtime.ledger.signers import open_key
 from runtime.ledger.signing import sign_grant
 from runtime.ledger.trusted import parse_trusted, require_known_signer
-from runtime.policy.pools import options_of, wanted
+from runtime.policy.pools import PoolView, options_of, views, wanted
 from runtime.policy.reactions import GOVERNOR
 from runtime.settings import Settings
 
@@ -174,6 +175,15 @@ class Governor:
         """Entries from index ``since`` on; waits for the first new one, at most ``POLL_SECONDS``."""
         await self._until(lambda: self._writer.state.size > since)
         return await asyncio.to_thread(lambda: list(self._log.entries(since, limit)))
+
+    @ray.method
+    async def sealed(self, model: str, decision_id: str) -> Sealed:
+        """Where the ledger says that a decision may lie. Raises ``UnknownModel``."""
+        with self._writer.lock:
+            versions = self._writer.state.model(model).versions.values()
+            baselines = {each.number: each.registered.baseline for each in versions}
+        found = await asyncio.to_thread(lambda: likely(decision_id, self._log.entries(kinds=KINDS)))
+        return Sealed(found, baselines)
 
     @ray.method
     async def routes(self, pool: str, replica: str, size: int, flush: int) -> Routes:
@@ -329,10 +339,10 @@ class Governor:
             return dict(self._writer.state.specs)
 
     @ray.method
-    async def pools(self) -> dict[str, PoolOptions]:
-        """What replicas of shared pools get, where it was configured."""
+    async def pools(self) -> list[PoolView]:
+        """Pools that models need or that were configured, by name."""
         with self._writer.lock:
-            return dict(self._writer.state.pools)
+            return views(self._writer.state)
 
     @ray.method
     async def findings(self) -> list[FindingState]:

@@ -16,8 +16,6 @@ import time
 from datetime import UTC, datetime
 
 import ray
-from ray.exceptions import RayError
-from ray.serve.exceptions import RayServeException
 
 from actors.follower import GovernorClient
 from actors.names import RETRAIN_JOB
@@ -123,9 +121,9 @@ class Operator:
             for step in planned.steps:
                 logger.warning("pools: %s", step)
                 await asyncio.to_thread(self._take, step)
-        except (RayError, RayServeException) as error:
-            logger.warning("pools are looked at again, since Serve did not answer: %s", error)
-            return False
+        except Exception:  # Serve has no error of its own for what goes wrong, and the next look may find it mended
+            logger.exception("pools are looked at again")
+            planned = PoolPlan(waits=True)
         if planned.moves:
             await self._governor.record(planned.moves)
         if planned.steps or planned.moves or size > self._seen:
@@ -145,7 +143,7 @@ class Operator:
     async def _planned(self) -> PoolPlan:
         follows = {pool: await self._governor.follows(pool) for pool in sorted(wanted(self._state))}
         for pool, models in arriving(self._state).items():
-            follows[pool] = follows[pool] and await asyncio.to_thread(self._pools.answer_for, pool, models)
+            follows[pool] = follows[pool] and await self._pools.answer_for(pool, models)
         found = await asyncio.to_thread(self._pools.found, follows)
         return plan_pools(self._state, found, self._pools.usual, datetime.now(UTC), self._pools.quiet_after)
 

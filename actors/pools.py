@@ -7,6 +7,7 @@ replicas and another prefix change nothing of those that run.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 
 import ray
 from ray import serve
+from ray.exceptions import RayError
 from ray.serve import Application as ServeApplication
 from ray.serve import RunTarget
 from ray.serve.config import AutoscalingConfig
@@ -41,7 +43,7 @@ _BACKGROUND: dict[str, Any] = {"wait_for_ingress_deployment_creation": False, "w
 
 @dataclass(frozen=True, slots=True)
 class Pools:
-    """The applications of all pools. Its calls block; its content travels to the operator."""
+    """The applications of all pools. Its plain methods block; its content travels to the operator."""
 
     settings: Settings
     public_keys: tuple[str, ...]
@@ -81,12 +83,12 @@ class Pools:
         """Have Serve end the pool's application. Returns before it has."""
         serve.delete(pool_app(pool), _blocking=False)
 
-    def answer_for(self, pool: str, models: Sequence[str]) -> bool:
+    async def answer_for(self, pool: str, models: Sequence[str]) -> bool:
         """Whether a replica of the pool would answer for these models."""
         try:
-            handle = serve.get_app_handle(pool_app(pool))
-            return bool(handle.answers_for.remote(list(models)).result(timeout_s=_ANSWERS_WITHIN_S))
-        except (RayServeException, TimeoutError):
+            handle = await asyncio.to_thread(serve.get_app_handle, pool_app(pool))
+            return bool(await asyncio.wait_for(handle.answers_for.remote(list(models)), _ANSWERS_WITHIN_S))
+        except (RayServeException, RayError, TimeoutError):
             return False
 
     def found(self, follows: Mapping[str, bool]) -> dict[str, Found]:
@@ -154,6 +156,15 @@ def _actor_options(options: PoolOptions) -> dict[str, Any]:
     """What Ray reserves for each replica."""
     asked = {"num_cpus": options.cpus, "num_gpus": options.gpus, "memory": options.memory}
     return {name: amount for name, amount in asked.items() if amount or name == "num_cpus"}
+
+
+def running() -> dict[str, int]:
+    """By pool, how many replicas run."""
+    found: dict[str, int] = {}
+    for name, details in _applications().items():
+        replicas = details["deployments"].get(_DEPLOYMENT, {}).get("replicas", [])
+        found[name.removeprefix(pool_app(""))] = sum(each["state"] == "RUNNING" for each in replicas)
+    return found
 
 
 def _applications() -> dict[str, dict[str, Any]]:

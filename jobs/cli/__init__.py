@@ -13,6 +13,7 @@ import typer
 from jobs.cli import (
     acting,
     anchoring,
+    checking,
     deciding,
     erasing,
     explaining,
@@ -31,7 +32,7 @@ from jobs.cli.failing import FailingGroup
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (running.up, running.down, showing.status, witnessing.witness, showing.version),
-    "Build": (acting.apply, running.prepare, running.train, running.retrain, running.replay),
+    "Build": (checking.check, acting.apply, running.prepare, running.train, running.retrain, running.replay),
     "Look": (
         showing.models,
         showing.model,

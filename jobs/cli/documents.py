@@ -50,6 +50,7 @@ def model_line(model: ModelState) -> dict[str, Any]:
     return {
         "model": model.name,
         "standing": standing(model),
+        "pool": model.pool or None,
         "champion": model.champion,
         "versions": len(model.versions),
         "awaiting_approval": waiting(model),

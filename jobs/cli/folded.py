@@ -12,6 +12,7 @@ from jobs.cli import output
 if TYPE_CHECKING:
     from runtime.domain.entry import Entry
     from runtime.domain.state import BatchState, FindingState, FleetState, ModelState, Totals
+    from runtime.policy.pools import PoolView
 
 
 class FoldedState(ABC):
@@ -32,6 +33,11 @@ class FoldedState(ABC):
 
     def findings(self) -> list[FindingState]:
         return list(self._state.findings.values())
+
+    def pools(self) -> list[PoolView]:
+        from runtime.policy.pools import views
+
+        return views(self._state)
 
     def batch(self, batch: str) -> BatchState | None:
         return self._state.batches.get(batch)

@@ -14,6 +14,7 @@ from runtime.domain.tokens import Role
 from runtime.governance.writer import Answer, Receipt
 from runtime.ledger.proofs import ConsistencyProof, InclusionProof, PublishedCheckpoint
 from runtime.local_cluster import join
+from runtime.policy.pools import PoolView
 from runtime.settings import Settings
 from runtime.witness.publication import Publication
 
@@ -85,6 +86,9 @@ class Governed:
 
     def vkey(self) -> str:
         return self._ask(self._governor.vkey.remote)
+
+    def pools(self) -> list[PoolView]:
+        return self._ask(self._governor.pools.remote)
 
     def specs(self) -> dict[str, Spec]:
         """Applied specs by name."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runtime.domain.entry import Entry
     from runtime.domain.state import BatchState, FindingState, ModelState, Totals
     from runtime.ledger.proofs import ConsistencyProof, InclusionProof, PublishedCheckpoint
+    from runtime.policy.pools import PoolView
     from runtime.settings import Settings
     from runtime.witness.publication import Publication
 
@@ -57,6 +58,10 @@ class Reader(Protocol):
         ...
 
     def batch(self, batch: str) -> BatchState | None: ...
+
+    def pools(self) -> list[PoolView]:
+        """Pools that models need or that were configured, by name."""
+        ...
 
     def size(self) -> int:
         """Entries in the ledger."""

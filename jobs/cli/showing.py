@@ -109,8 +109,18 @@ def models(
         output.as_json(found)
         return
     output.table(
-        ("model", "serves", "findings", "retrained", "what goes on"),
-        ((line["model"], _serves(line), line["findings"], line["retrainings"], _going_on(line)) for line in found),
+        ("model", "pool", "serves", "findings", "retrained", "what goes on"),
+        (
+            (
+                line["model"],
+                line["pool"] or "-",
+                _serves(line),
+                line["findings"],
+                line["retrainings"],
+                _going_on(line),
+            )
+            for line in found
+        ),
         right=("findings", "retrained"),
         wrapped=("what goes on",),
     )

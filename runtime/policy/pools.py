@@ -12,6 +12,7 @@ Each step is computed from what is there now, so whoever dies between two of the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -93,6 +94,28 @@ def options_of(state: FleetState, pool: str, usual: PoolOptions) -> PoolOptions:
 def wanted(state: FleetState) -> set[str]:
     """The pools that must be there, were nothing moving: the default one, and each that a model needs."""
     return {DEFAULT} | {state.pool_wanted(model) for model in state.models.values() if _is_answered(state, model)}
+
+
+@dataclass(frozen=True, slots=True)
+class PoolView:
+    """A pool as the ledger knows it."""
+
+    pool: str
+    models: int
+    """That are answered in it."""
+    options: PoolOptions | None
+    """None where nothing was said of it."""
+
+
+def views(state: FleetState) -> list[PoolView]:
+    """Pools that models need or that were configured, by name."""
+    answered = Counter(model.pool for model in state.models.values() if not model.retired)
+    names = sorted({*wanted(state), *state.pools, *answered} - {""})
+    return [PoolView(pool, answered[pool], _said_of(state, pool)) for pool in names]
+
+
+def _said_of(state: FleetState, pool: str) -> PoolOptions | None:
+    return options_of(state, pool, PoolOptions()) if is_dedicated(pool) or pool in state.pools else None
 
 
 def _is_answered(state: FleetState, model: ModelState) -> bool:
