@@ -23,6 +23,7 @@ from runtime.storage.keyring import Keyring
 from runtime.storage.objects import ObjectStore
 from runtime.storage.segments import read_segment
 from tests.unit.serving.conftest import NOW, Client, Kept, Shop, route, routes
+from tests.unit.serving.test_overriding import Ruled
 from tests.unit.storage.records import Ledger
 
 ADA = "Ada Lovelace <ada@example.org>"
@@ -73,6 +74,21 @@ def test_a_record_holds_pseudonym_and_ciphertext_and_the_answer_is_the_same(
     assert (protected.subject, protected.numbers, protected.texts) == (key.pseudonym, (), ())
     assert key.open(protected.decision_id, 0, protected.sealed[0]) == ([SECRET, 1.0], [])
     assert (clear.subject, clear.sealed, clear.numbers) == ("", (), ([SECRET], [1.0]))
+
+
+def test_what_a_fallback_answers_lies_under_the_key_of_the_model_that_was_asked(
+    client: Client, kept: Kept, keyring: Keyring, shop: Shop, pool: Pool
+) -> None:
+    ruled = Ruled(shop, pool)
+    ruled.follow({"when": "out_of_range", "features": ["a"], "then": {"fallback": "other"}})
+    ruled.follow(model="other", factor=2)
+    client.infer(inputs=[ROW], parameters={"subject": ADA})
+    own, other = kept.decisions
+    key = keyring.key("m", ADA)
+    assert (own.model, other.model, own.subject, other.subject) == ("m", "other", key.pseudonym, key.pseudonym)
+    assert own.numbers == other.numbers == ()
+    assert key.open(other.decision_id, 0, other.sealed[0]) == ([SECRET, 1.0], [])
+    assert str(SECRET) not in str(own.flags + other.flags)
 
 
 def test_the_header_names_a_subject_in_utf_8_and_the_bodys_own_word_goes_first(
