@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from runtime.domain.pools import application_of
+
 NAMESPACE = "fleetward"
 GOVERNOR = "governor"
 MONITOR = "monitor"
@@ -15,4 +17,4 @@ RETRAIN_JOB = "jobs.retrain"
 
 def pool_app(pool: str) -> str:
     """The Serve application that serves a pool."""
-    return f"pool-{pool}"
+    return application_of(pool)

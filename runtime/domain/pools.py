@@ -50,6 +50,11 @@ def model_of(pool: str) -> str:
     return pool.removeprefix(_DEDICATED)
 
 
+def application_of(pool: str) -> str:
+    """The Serve application that serves a pool; gRPC's clients name it where it is not the default one."""
+    return f"pool-{pool}"
+
+
 def prefix_of(pool: str) -> str:
     """The path that a pool's application answers under; the longest that fits a request takes it."""
     if pool == DEFAULT:

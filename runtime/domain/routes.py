@@ -11,7 +11,7 @@ from runtime.domain.events import Stage
 from runtime.domain.grant import SignedGrant
 from runtime.domain.ids import Digest, ModelName
 from runtime.domain.overrides import Override
-from runtime.domain.pools import DEFAULT, is_dedicated, prefix_of
+from runtime.domain.pools import DEFAULT, application_of, is_dedicated, prefix_of
 from runtime.domain.schema import Schema
 from runtime.domain.serving import Serving
 from runtime.domain.spec import Capture, Spec
@@ -131,7 +131,8 @@ def _elsewhere(model: ModelState, spec: Spec, pool: str) -> str:
     if home == pool:
         return "its champion holds no live grant"
     if is_dedicated(home):
-        return "an application of its own answers it, which is not up"
+        asked = f"over gRPC it is asked with the metadata application: {application_of(home)}"
+        return f"it has an application of its own, which is not up, or was not reached; {asked}"
     return f"pool {home} answers it, under {prefix_of(home)}"
 
 
