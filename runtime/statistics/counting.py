@@ -7,6 +7,8 @@ or a tick. Long-lived counters call ``warm_up`` when they start, batch jobs ``us
 
 import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
@@ -108,6 +110,17 @@ def warm_up() -> threading.Thread:
         _warming = threading.Thread(target=use_compiled, name="compile-counting")
         _warming.start()
     return _warming
+
+
+@contextmanager
+def without_compiled() -> Iterator[None]:
+    """Counts with NumPy meanwhile, to measure one way against the other."""
+    global _loops  # noqa: PLW0603 - as above
+    kept, _loops = _loops, NumpyLoops()
+    try:
+        yield
+    finally:
+        _loops = kept
 
 
 def _unknown_codes(beyond: int, categories: int) -> InvalidStatistic:
