@@ -26,6 +26,9 @@ VersionNumber = Annotated[int, Field(ge=1)]
 _NAMESPACE = uuid.UUID("6f1f1a52-3c0b-5d9e-9a53-0f6e2b1c7d44")
 _NAME = re.compile(NAME_PATTERN)
 
+_TIME_AT, _VERSION_AT = 80, 76
+"""Bits of a UUIDv7 below its milliseconds, and below its version (RFC 9562, 5.7)."""
+_BELOW_VERSION = (1 << _VERSION_AT) - 1
 
 def digest_of(content: bytes) -> str:
     """``sha256:<hex>`` of the content."""
@@ -43,5 +46,23 @@ def derived_id(*parts: object) -> str:
 
 
 def is_model_name(text: str) -> bool:
+def time_of(name: str) -> datetime | None:
+    """When a UUIDv7 was made, to the millisecond (RFC 9562, 5.7: 48 bits of it come first); of another id none."""
+    try:
+        parsed = uuid.UUID(name)
+    except ValueError:
+        return None
+    return None if parsed.version != 7 else datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=parsed.int >> 80)
+
+
+def beside_id(decision_id: str, *parts: object) -> str:
+    """The same id each time for what is decided beside a decision, of the same time where that id has one (UUIDv7)."""
+    given, derived = uuid.UUID(decision_id).int, uuid.UUID(derived_id(decision_id, *parts)).int
+    if uuid.UUID(int=given).version != 7:
+        return str(uuid.UUID(int=derived))
+    rest = (derived & _BELOW_VERSION) | 7 << _VERSION_AT
+    return str(uuid.UUID(int=given >> _TIME_AT << _TIME_AT | rest))
+
+
     """Whether the text can name a model (see ``ModelName``)."""
     return _NAME.fullmatch(text) is not None

@@ -96,17 +96,15 @@ def overridden(answer: Answer, fired: list[Fired], request: InferRequest, ask: A
         refusal = _refusal(refusing[0], len(refusing) - 1, answer.decision, request, ", ".join(said))
         return _marked(answer, [*flags, flag.REFUSED], Overridden(said, answer.decision.outputs, refusal))
     outputs, others = list(answer.decision.outputs), []
-    for rule, of_rule in _by_rule(deciding(fired)):
-        if isinstance(rule.then, Constant):
-            word, instead = flag.answered(rule.then.value), [rule.then.value] * len(of_rule)
-        elif isinstance(rule.then, Fallback):
-            other = _checked(ask(rule.then.fallback, request, of_rule, answer.decision), answer)
-            others += [other, *other.others]
-            word, instead = flag.answered_by(rule.then.fallback, other.decision.decision_id), other.outputs
+    for then, alike in _by_then(deciding(fired)):
+        if isinstance(then, Constant):
+            word, instead = flag.answered(then.value), [then.value] * len(alike)
         else:
-            continue
-        flags.append(flag.on_rows(word, of_rule, rows))
-        for row, value in zip(of_rule, instead, strict=True):
+            other = _checked(ask(then.fallback, request, alike, answer.decision), answer)
+            others += [other, *other.others]
+            word, instead = flag.answered_by(then.fallback, other.decision.decision_id), other.outputs
+        flags.append(flag.on_rows(word, alike, rows))
+        for row, value in zip(alike, instead, strict=True):
             outputs[row] = value
     refused = next((other.refusal for other in others if other.refusal is not None), None)
     if refused is not None:
@@ -128,13 +126,14 @@ def _marked(answer: Answer, flags: Iterable[str], how: Overridden) -> Answer:
     return replace(answer, decision=decision, overridden=how)
 
 
-def _by_rule(found: dict[int, Fired]) -> list[tuple[Override, list[int]]]:
-    """The rules that decide about some rows, and those rows in order."""
-    by_rule: dict[int, tuple[Override, list[int]]] = {}
+def _by_then(found: dict[int, Fired]) -> list[tuple[Constant | Fallback, list[int]]]:
+    """What goes out in place of some rows, and those rows in order: a fallback is asked once, for all its rows."""
+    by_then: dict[Constant | Fallback, list[int]] = {}
     for row in sorted(found):
-        rule = found[row].rule
-        by_rule.setdefault(id(rule), (rule, []))[1].append(row)
-    return list(by_rule.values())
+        then = found[row].rule.then
+        if isinstance(then, Constant | Fallback):
+            by_then.setdefault(then, []).append(row)
+    return list(by_then.items())
 
 
 def _action(fired: Fired) -> str:

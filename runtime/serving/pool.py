@@ -39,7 +39,7 @@ from runtime.domain.errors import (
     UnknownVersion,
 )
 from runtime.domain.events import LoadRefused, Stage
-from runtime.domain.ids import new_id
+from runtime.domain.ids import beside_id, new_id
 from runtime.domain.routes import Route, Routes, Servable
 from runtime.flavors import Predictor
 from runtime.policy.overrides import Watch
@@ -310,7 +310,8 @@ class Pool:
         flags = (flag.answers_for(by, asked_by.decision_id),)
         with self.memory.use(chosen.key) as predictor:
             now = self._clock()
-            decision = predict(predictor, chosen, Variant.CHAMPION, new_id(), part, caller, flags, now)
+            own_id = beside_id(asked_by.decision_id, model)  # a request sent again is the same decision here too
+            decision = predict(predictor, chosen, Variant.CHAMPION, own_id, part, caller, flags, now)
         answer = Answer(decision, chosen.output, live.capture, lambda: None)
         return answer if chosen.watch is None else self._ruled(answer, chosen.watch, part, (*way, model), caller)
 

@@ -21,9 +21,11 @@ from schemathesis.specs.openapi.checks import (
 
 from runtime.serving.endpoints import ENDPOINTS
 from runtime.serving.http import Application
+from runtime.serving.pool import Pool
 from runtime.serving.protocols import openapi
 from runtime.serving.router import Action, Endpoint
-from tests.unit.serving.conftest import Client
+from tests.unit.serving.conftest import Client, Shop
+from tests.unit.serving.test_overriding import Ruled
 
 CHECKS: list[Any] = [
     content_type_conformance,
@@ -88,6 +90,32 @@ def test_whatever_is_sent_is_answered_as_the_description_says(application: Appli
             case.validate_response(response, checks=CHECKS)
 
         law()
+
+
+@pytest.mark.parametrize("then", ["flag", {"value": 7}, {"fallback": "other"}, "refuse"])
+def test_what_overrides_make_of_an_answer_is_described(
+    application: Application, shop: Shop, pool: Pool, then: Any
+) -> None:
+    ruled = Ruled(shop, pool)
+    ruled.follow({"when": "out_of_range", "features": ["a"], "then": then})
+    ruled.follow(model="other", factor=2)
+    tensor = {"name": "x", "shape": [2, 2], "datatype": "FP64", "data": [20.0, 1.0, 1.0, 1.0]}
+    bodies = {
+        "POST /v2/models/{model}/infer": {"inputs": [tensor]},
+        "POST /v1/models/{model}:predict": {"instances": [[20.0, 1.0], [1.0, 1.0]]},
+        "POST /models/{model}/invocations": {"inputs": {"a": [20.0, 1.0], "b": [1.0, 1.0]}},
+    }
+
+    async def ask(request: httpx.Request) -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(application)) as client:
+            return await client.send(request)
+
+    for label, body in bodies.items():
+        made = OPERATIONS[label].Case(path_parameters={"model": "m"}, body=body, media_type="application/json")
+        response = asyncio.run(ask(_request(made)))
+        assert response.status_code == (422 if then == "refuse" else 200)
+        assert response.headers["fleetward-override"].startswith('out_of_range;feature="a"')
+        made.validate_response(response, checks=CHECKS)
 
 
 def _request(case: Any) -> httpx.Request:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import UUID, uuid4
 
 import grpc  # type: ignore[import-untyped]
 import numpy as np
@@ -15,7 +16,7 @@ from tritonclient.grpc import service_pb2
 from runtime.domain import canonical
 from runtime.domain.decision import Variant
 from runtime.domain.events import Stage
-from runtime.domain.ids import digest_of
+from runtime.domain.ids import beside_id, digest_of, new_id
 from runtime.domain.overrides import Override
 from runtime.domain.routes import Route, Servable
 from runtime.domain.schema import Field, FieldKind, Schema
@@ -201,6 +202,22 @@ def test_a_fallback_answers_its_rows_as_a_decision_of_its_own(client: Client, ke
     assert other.decision_id != own.decision_id == response.headers["fleetward-decision-id"]
     assert (own.caller, own.artifact) != (other.caller, other.artifact)
     assert own.caller == other.caller
+
+
+def test_a_request_sent_again_is_the_same_decision_of_its_fallback(client: Client, kept: Kept, ruled: Ruled) -> None:
+    ruled.follow({**OUT, "then": {"fallback": "other"}}, {**MISSING, "then": {"fallback": "other"}})
+    ruled.follow(model="other", factor=2)
+    headers = {"idempotency-key": new_id()}
+    for _ in range(2):
+        body = {"instances": [[20.0, 1.0], [1.0, 1.0], [3.0, None]]}
+        answer = client.send("POST", "/v1/models/m:predict", json=body, headers=headers)
+        assert answer.json() == {"predictions": [40.0, 10.0, 6.0]}
+    own, other, again, other_again = kept.decisions
+    assert own.decision_id == again.decision_id == headers["idempotency-key"]
+    assert other.decision_id == other_again.decision_id != own.decision_id
+    assert other.outputs == [40.0, 6.0]
+    assert (UUID(other.decision_id).version, UUID(other.decision_id).int >> 80) == (7, UUID(own.decision_id).int >> 80)
+    assert UUID(beside_id(str(uuid4()), "other")).version == 5
 
 
 def test_a_fallbacks_own_rules_hold_for_it(client: Client, kept: Kept, ruled: Ruled) -> None:
