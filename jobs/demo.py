@@ -67,6 +67,7 @@ def _run(settings: Settings, cluster: LocalCluster, count: int | None, *, keep: 
     from actors.connect import connect
     from actors.deploy import deploy
     from jobs.building import declare, train
+    from jobs.display.left_out import tell_left_out
     from jobs.display.progress import progress
     from jobs.display.telling import Telling
     from jobs.replaying import replay
@@ -80,8 +81,7 @@ def _run(settings: Settings, cluster: LocalCluster, count: int | None, *, keep: 
         dataset = declare(spec, settings, as_of=MARCH, count=count)
         with progress() as bars:
             registered, failed = train(spec, dataset, settings, as_of=MARCH, on_progress=bars)
-    for skipped in dataset.skipped:
-        print(f"  skipped {'-'.join(skipped.partition.values())}: {skipped.reason}")
+    tell_left_out(dataset, "  ")
     for failure in failed:
         print(f"  failed {failure.model}: {failure.reason}")
     if not registered:

@@ -25,13 +25,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from actors.connect import connect
     from jobs.building import declare
+    from jobs.display.left_out import tell_left_out
     from runtime.domain.load import load_spec
 
     spec = load_spec(options.spec)
     connect()
     dataset = declare(spec, settings, as_of=options.as_of, count=options.sample)
-    for skipped in dataset.skipped:
-        print(f"skipped {'-'.join(skipped.partition.values())}: {skipped.reason}")
+    tell_left_out(dataset)
     print(f"{dataset.rows} rows in {len(dataset.partitions)} models, {len(dataset.skipped)} skipped: {dataset.digest}")
     return 0
 

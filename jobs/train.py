@@ -28,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from actors.connect import connect
     from jobs.building import declare, train
+    from jobs.display.left_out import tell_left_out
     from jobs.display.progress import progress
     from runtime.domain.load import load_spec
 
@@ -36,8 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     dataset = declare(spec, settings, as_of=options.as_of, count=options.sample)
     with progress() as report:
         registered, failed = train(spec, dataset, settings, as_of=options.as_of, on_progress=report)
-    for skipped in dataset.skipped:
-        print(f"skipped {'-'.join(skipped.partition.values())}: {skipped.reason}")
+    tell_left_out(dataset)
     for failure in failed:
         print(f"failed {failure.model}: {failure.reason}")
     print(f"{registered} versions registered, {len(failed)} failed, {len(dataset.skipped)} skipped")

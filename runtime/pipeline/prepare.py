@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -66,7 +66,7 @@ def prepare(
         layout, (processed, skipped) = _called(spec, wanted, window, known, store)
     else:
         layout, (processed, skipped) = _streamed(spec, wanted, window, known, store)
-    return _prepared(spec, layout, processed, skipped, store)
+    return gathered(spec, layout, processed, skipped, store)
 
 
 def frame_schema(spec: Spec, frame: pd.DataFrame) -> pa.Schema:
@@ -83,14 +83,15 @@ def frame_schema(spec: Spec, frame: pd.DataFrame) -> pa.Schema:
     return pa.schema(fields)
 
 
-def _prepared(
+def gathered(
     spec: Spec,
     layout: Layout,
     processed: Iterable[tuple[Group, dict[str, Any]]],
-    skipped: list[PartitionSkipped],
+    skipped: Sequence[PartitionSkipped],
     store: ObjectStore,
 ) -> PreparedDataset:
-    partitions, quarantined, given, skipped = [], [], 0, list(skipped)
+    """The dataset of the groups' records, its manifest stored. Raises ``DataError`` as ``prepare``."""
+    partitions, quarantined, given, left_out = [], [], 0, list(skipped)
     for group, record in processed:
         kept, reason = record.get("quarantined"), record["reason"]
         given += group.rows
@@ -100,14 +101,14 @@ def _prepared(
         if reason is None:
             partitions.append(partition_of(group, record))
         else:
-            skipped.append(PartitionSkipped(spec=spec.name, partition=group.key, reason=reason))
+            left_out.append(PartitionSkipped(spec=spec.name, partition=group.key, reason=reason))
     _check_all(spec, sum(each.rows for each in quarantined), given, _most(each.broke for each in quarantined))
     if not partitions:
-        raise DataError(spec.name, _why_nothing(skipped))
+        raise DataError(spec.name, _why_nothing(left_out))
     partitions.sort(key=lambda partition: partition.model)
     quarantined.sort(key=lambda each: each.model)
     digest = store.put(dataset_manifest(layout, partitions, quarantined))
-    return PreparedDataset(spec.name, digest, layout, tuple(partitions), tuple(skipped), tuple(quarantined))
+    return PreparedDataset(spec.name, digest, layout, tuple(partitions), tuple(left_out), tuple(quarantined))
 
 
 def _too_many(kept: dict[str, Any], spec: Spec) -> str | None:
@@ -146,16 +147,18 @@ def _streamed(
 ) -> tuple[Layout, Processed]:
     dataset = as_dataset(spec.data.source)
     schema = arrow_schema(spec.data.source, dataset)
-    layout = checks.layout_of(spec, _with_joins(schema, spec, known))
-    columns = [name for name in schema.names if name in _used(spec, layout)]
+    layout = checks.layout_of(spec, with_joins(schema, spec, known))
+    columns = [name for name in schema.names if name in used(spec, layout)]
     return layout, process_stream(dataset, columns, Work(spec, layout, window, store, known), wanted)
 
 
-def _used(spec: Spec, layout: Layout) -> set[str]:
+def used(spec: Spec, layout: Layout) -> set[str]:
+    """Columns of the source that are needed: the layout's, and those that are joined by."""
     return {*layout.types, *(name for join in spec.data.join for name in join.on)}
 
 
-def _with_joins(schema: pa.Schema, spec: Spec, known: tuple[Known, ...]) -> pa.Schema:
+def with_joins(schema: pa.Schema, spec: Spec, known: tuple[Known, ...]) -> pa.Schema:
+    """The source's columns and those of its joins. Raises ``DataError`` for a join that does not fit the source."""
     for join, other in zip(spec.data.join, known, strict=True):
         for name in join.on:
             if name not in schema.names:
@@ -178,12 +181,22 @@ def _called(
 ) -> tuple[Layout, Processed]:
     frame = called(str(spec.data.source))
     schema = frame_schema(spec, frame)
-    layout = checks.layout_of(spec, _with_joins(schema, spec, known))
+    layout = checks.layout_of(spec, with_joins(schema, spec, known))
     groups, positions, skipped = find_groups(spec, frame, wanted.min_rows, wanted.models)
-    columns = [name for name in schema.names if name in _used(spec, layout)]
+    columns = [name for name in schema.names if name in used(spec, layout)]
     blocks = _blocks(frame[columns], groups, positions, 2 * cluster_cores())
     records = _process(blocks, groups, Work(spec, layout, window, store, known))
     return layout, ([(groups[record["group"]], record) for record in records], skipped)
+
+
+def process_frame(
+    frame: pd.DataFrame, groups: Sequence[Group], positions: Sequence[Positions], work: Work
+) -> list[tuple[Group, dict[str, Any]]]:
+    """Some groups of a DataFrame, one after the other in this process: for few, where no Ray runs."""
+    return [
+        (group, process_group(pa.Table.from_pandas(frame.iloc[rows], preserve_index=False), group, work))
+        for group, rows in zip(groups, positions, strict=True)
+    ]
 
 
 def _blocks(frame: pd.DataFrame, groups: list[Group], positions: list[Positions], count: int) -> list[pa.Table]:

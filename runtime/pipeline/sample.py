@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from runtime.domain.spec import Spec
 from runtime.pipeline.grouping import find_groups
 from runtime.pipeline.sources import as_dataset, called
@@ -10,13 +12,22 @@ from runtime.pipeline.streamed import count_rows
 
 def sample(spec: Spec, count: int) -> set[str]:
     """Names of ``count`` models spread evenly over all that have enough rows, in order of their names."""
+    return spread(candidates(spec), count)
+
+
+def candidates(spec: Spec) -> list[str]:
+    """Names of all models that have enough rows. Raises ``DataError`` for a source that cannot be read."""
     needed = spec.for_each.min_rows if spec.for_each else 1
     if isinstance(spec.data.source, str):
         groups, _, _ = find_groups(spec, called(spec.data.source), needed, None)
-        names = sorted(group.model for group in groups)
-    else:
-        counted = count_rows(as_dataset(spec.data.source), spec)
-        names = sorted(model for model, rows in counted.items() if rows >= needed)
-    if count >= len(names):
-        return set(names)
-    return {names[index * len(names) // count] for index in range(count)}
+        return sorted(group.model for group in groups)
+    counted = count_rows(as_dataset(spec.data.source), spec)
+    return sorted(model for model, rows in counted.items() if rows >= needed)
+
+
+def spread(names: Collection[str], count: int) -> set[str]:
+    """``count`` of the names, evenly spread over their order."""
+    ordered = sorted(names)
+    if count >= len(ordered):
+        return set(ordered)
+    return {ordered[index * len(ordered) // count] for index in range(count)}

@@ -15,7 +15,7 @@ from runtime.domain.errors import DataError
 from runtime.domain.spec import Spec
 from runtime.pipeline.checks import canonical, layout_of
 from runtime.pipeline.grouping import Group, Window, Work, process_group
-from runtime.pipeline.prepare import _prepared
+from runtime.pipeline.prepare import gathered
 from runtime.pipeline.row_checks import RowRules, RowVerdict
 from runtime.storage.objects import ObjectStore
 from tests.unit.pipeline.flights import SPEC, a_spec, arrow, frame
@@ -110,7 +110,7 @@ def dataset(tmp_path: Path, **bad_rows: str) -> Any:
     given, store = frame(200), ObjectStore.open(str(tmp_path))
     work = Work(spec, layout_of(spec, arrow(given).schema), Window(None, None), store)
     group = Group("m", {"carrier": "UA"}, 200)
-    return _prepared(spec, work.layout, [(group, process_group(arrow(given), group, work))], [], store)
+    return gathered(spec, work.layout, [(group, process_group(arrow(given), group, work))], [], store)
 
 
 def test_what_was_left_out_stands_in_the_dataset_and_its_entry(tmp_path: Path) -> None:
