@@ -26,10 +26,10 @@ VersionNumber = Annotated[int, Field(ge=1)]
 # One fixed namespace, so that the same parts give the same id on every machine and after every restart.
 _NAMESPACE = uuid.UUID("6f1f1a52-3c0b-5d9e-9a53-0f6e2b1c7d44")
 _NAME = re.compile(NAME_PATTERN)
-
 _TIME_AT, _VERSION_AT = 80, 76
 """Bits of a UUIDv7 below its milliseconds, and below its version (RFC 9562, 5.7)."""
 _BELOW_VERSION = (1 << _VERSION_AT) - 1
+
 
 def digest_of(content: bytes) -> str:
     """``sha256:<hex>`` of the content."""
@@ -46,7 +46,6 @@ def derived_id(*parts: object) -> str:
     return str(uuid.uuid5(_NAMESPACE, "\x1f".join(str(part) for part in parts)))
 
 
-def is_model_name(text: str) -> bool:
 def time_of(name: str) -> datetime | None:
     """When a UUIDv7 was made, to the millisecond (RFC 9562, 5.7: 48 bits of it come first); of another id none."""
     try:
@@ -65,5 +64,6 @@ def beside_id(decision_id: str, *parts: object) -> str:
     return str(uuid.UUID(int=given >> _TIME_AT << _TIME_AT | rest))
 
 
+def is_model_name(text: str) -> bool:
     """Whether the text can name a model (see ``ModelName``)."""
     return _NAME.fullmatch(text) is not None
