@@ -14,6 +14,7 @@ from ray.exceptions import RayActorError
 from actors.names import GOVERNOR, NAMESPACE
 from runtime.domain.entry import Draft, Entry
 from runtime.domain.errors import FleetwardError
+from runtime.domain.packed import Packed
 from runtime.ledger.errors import LedgerHeld
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class GovernorClient:
         """The governor's answers; refusals are logged here and recorded there."""
         while True:
             try:
-                answers: list[Answer] = await self._governor.record.remote(list(drafts), self._own_key)
+                answers: list[Answer] = await self._governor.record.remote(Packed(drafts), self._own_key)
             except (RayActorError, LedgerHeld):
                 await asyncio.sleep(RETRY_SECONDS)
                 continue

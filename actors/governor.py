@@ -24,6 +24,7 @@ from runtime.domain.base import Document
 from runtime.domain.entry import Draft, Entry
 from runtime.domain.errors import Forbidden
 from runtime.domain.events import Event, GovernorStarted
+from runtime.domain.packed import Packed
 from runtime.domain.pools import EVERY, PoolOptions
 from runtime.domain.routes import Routes, is_news, routes_after
 from runtime.domain.sealed import KINDS, Sealed, likely
@@ -141,7 +142,7 @@ class Governor:
             self._fenced(error)
             raise
         self._tell()
-        return answers
+        return answers if len(answers) == 1 else Packed(answers)
 
     @ray.method
     async def first_admin(self, created: TokenCreated, credential: str) -> Answer | None:

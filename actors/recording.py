@@ -12,6 +12,7 @@ from runtime.domain.entry import Draft
 from runtime.domain.errors import FleetwardError
 from runtime.domain.events import Event
 from runtime.domain.ids import derived_id
+from runtime.domain.packed import Packed
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def record(events: Iterable[Event], principal: str, *key: object) -> list[Receip
     drafts = [Draft(event, principal, derived_id(event.kind, principal, *key, *_subject(event))) for event in events]
     if not drafts:
         return []
-    answers = ask(governor().record.remote, drafts, credential_of(principal, Settings.from_environment()))
+    answers = ask(governor().record.remote, Packed(drafts), credential_of(principal, Settings.from_environment()))
     for answer in answers:
         if isinstance(answer, FleetwardError):
             raise answer

@@ -49,6 +49,7 @@ class Client:
 
         from benchmarks.ledger import segment_sealed
         from runtime.domain.entry import Draft
+        from runtime.domain.packed import Packed
         from runtime.governance.writer import Receipt
 
         each = {"bare": 0, "one": 1, "batch": BATCH}[way]
@@ -58,7 +59,7 @@ class Client:
             drafts = [Draft.fresh(segment_sealed(number), "service:replica") for number in range(each)]
             asked = time.perf_counter()
             if drafts:
-                answers = ray.get(self._governor.record.remote(drafts, None))
+                answers = ray.get(self._governor.record.remote(Packed(drafts), None))
                 assert all(isinstance(answer, Receipt) for answer in answers), answers
             else:
                 ray.get(self._governor.size.remote())

@@ -48,6 +48,10 @@ class Draft:
     proof: Authenticated | None = None
     """Who it was proved to come from. Stands in no entry: the ledger says who, and the writer saw to it."""
 
+    def __reduce__(self) -> tuple[type[Draft], tuple[Event, str, str, Authenticated | None]]:
+        # A frozen dataclass with slots would be pickled by asking for its fields, in Python, each time.
+        return Draft, (self.event, self.principal, self.event_id, self.proof)
+
     @classmethod
     def fresh(cls, event: Event, principal: str) -> Draft:
         """A draft with a new id, for what happens once."""

@@ -44,6 +44,10 @@ class Receipt:
     seq: int
     repeated: bool
 
+    def __reduce__(self) -> tuple[type[Receipt], tuple[str, int, bool]]:
+        # As ``Draft``'s: every command is answered with them.
+        return Receipt, (self.event_id, self.seq, self.repeated)
+
 
 Answer = Receipt | FleetwardError
 Given = Draft | Prepared
