@@ -24,8 +24,10 @@ from ray.exceptions import GetTimeoutError, RayError
 
 from actors.names import GOVERNOR, NAMESPACE
 from runtime.domain.entry import Draft
+from runtime.domain.packed import Packed
 from runtime.domain.pools import mount_of
 from runtime.domain.routes import Routes, Servable
+from runtime.domain.sealed import Sealed
 from runtime.flavors import load
 from runtime.ledger.signing import check_grant, key_id_of
 from runtime.serving.authentication.authorise import GatedAuthority
@@ -38,6 +40,7 @@ from runtime.serving.grpc_service import Methods
 from runtime.serving.http import Service
 from runtime.serving.mount import mounted
 from runtime.serving.pool import LIMIT_BYTES, Pool
+from runtime.serving.recorded import LedgerAway, Recorded
 from runtime.serving.subjects import Subjects, no_keyring
 from runtime.storage.keyring import Keyring
 from runtime.storage.objects import ObjectStore
@@ -93,6 +96,15 @@ class RemoteGovernor:
         except (RayError, TimeoutError) as error:
             raise self._away(error) from error
 
+    async def sealed(self, model: str, decision_id: str) -> Sealed:
+        """Where a decision may lie. Raises ``LedgerAway``."""
+        try:
+            governor = await asyncio.to_thread(self._find)
+            answer: Awaitable[Sealed] = governor.sealed.remote(model, decision_id)
+            return await asyncio.wait_for(answer, _GOVERNOR_ANSWERS_WITHIN_S)
+        except (GovernorAway, RayError, TimeoutError) as error:
+            raise LedgerAway(model, f"{type(error).__name__}: {error}") from error
+
     async def record(self, drafts: list[Draft]) -> None:
         """Drafts in the ledger. Raises ``GovernorAway``, or the error that refused one."""
         await asyncio.to_thread(self.publish, drafts)
@@ -101,7 +113,7 @@ class RemoteGovernor:
         """As ``record``, for threads."""
         governor = self._find()
         try:
-            sent: ray.ObjectRef[list[object]] = governor.record.remote(drafts, self._own_key)
+            sent: ray.ObjectRef[list[object]] = governor.record.remote(Packed(drafts), self._own_key)
             answers = ray.get(sent, timeout=_GOVERNOR_ANSWERS_WITHIN_S)
         except (RayError, GetTimeoutError) as error:
             raise self._away(error) from error
@@ -142,7 +154,16 @@ class ModelServer(Methods):
         )
         self._applied = asyncio.Event()
         subjects = Subjects(options.open_keyring)
-        service = Service(pool, self._capture, _now, self._applied.is_set, version("fleetward"), subjects=subjects)
+        recorded = Recorded(store, governor.sealed, lambda pseudonym: options.open_keyring().key_of(pseudonym))
+        service = Service(
+            pool,
+            self._capture,
+            _now,
+            self._applied.is_set,
+            version("fleetward"),
+            subjects=subjects,
+            recorded=recorded,
+        )
         gate, denials = options.checking.gate(), Denials(replica, PRINCIPAL, _now)
         self._mount = mount_of(options.pool)
         self._application = GrpcFace(service, self._close, GatedAuthority(gate, denials.add), options.peers())

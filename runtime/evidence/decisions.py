@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import groupby
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +14,7 @@ import pyarrow.compute as pc
 from runtime.domain import canonical
 from runtime.domain.decision import Variant
 from runtime.domain.events import SegmentSealed
+from runtime.domain.ids import time_of
 from runtime.evidence.errors import BodyDeleted, DecisionUnknown, EvidenceMissing
 from runtime.evidence.ledger import Found
 from runtime.ledger.merkle import inclusion_proof, leaf_hash
@@ -85,18 +85,8 @@ def _likely_first(decision_id: str, segments: Iterable[Found[SegmentSealed]]) ->
 
 def _may_hold(decision_id: str, found: Found[SegmentSealed]) -> bool:
     """Whether the time that the id begins with lies within the segment's; an id without a time may be anywhere."""
-    time = _time_of(decision_id)
+    time = time_of(decision_id)
     return time is None or found.event.first_time - _SKEW <= time <= found.event.last_time + _SKEW
-
-
-def _time_of(decision_id: str) -> datetime | None:
-    try:
-        parsed = uuid.UUID(decision_id)
-    except ValueError:
-        return None
-    if parsed.version != 7:  # RFC 9562, 5.7: 48 bits of milliseconds come first
-        return None
-    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=parsed.int >> 80)
 
 
 def answers(decision_id: str, segment: Found[SegmentSealed], store: ObjectStore) -> Iterator[FoundDecision]:

@@ -21,7 +21,7 @@ from runtime.domain.ids import Digest
 from runtime.domain.schema import Schema
 from runtime.explaining.explanation import Explanation
 from runtime.explaining.methods import explain
-from runtime.flavors import Columns, load
+from runtime.flavors import Columns, Predictor, load
 from runtime.statistics.profile import Profile
 from runtime.storage.inputs import KeyOf, opened
 from runtime.storage.objects import ObjectStore
@@ -93,8 +93,12 @@ class ExplainedDecision:
         }
 
 
-def explain_decision(place: Place, store: ObjectStore, key_of: KeyOf, seed: int) -> ExplainedDecision:
-    """Raises ``AnotherAnswer``, ``InputsErased``, ``NotAdditive``, and what the store and ``load`` raise.
+def explain_decision(
+    place: Place, store: ObjectStore, key_of: KeyOf, seed: int, loaded: Predictor | None = None
+) -> ExplainedDecision:
+    """``loaded`` is the version that decided, where it is at hand.
+
+    Raises ``AnotherAnswer``, ``InputsErased``, ``NotAdditive``, and what the store and ``load`` raise.
 
     ``key_of`` is called only for records that name a data subject.
     """
@@ -105,7 +109,7 @@ def explain_decision(place: Place, store: ObjectStore, key_of: KeyOf, seed: int)
     if erased.num_rows:
         raise InputsErased(place.decision_id)
     first = records.slice(0, 1).to_pylist()[0]
-    predictor = load(store.get(first["artifact"]))
+    predictor = load(store.get(first["artifact"])) if loaded is None else loaded
     columns = columns_of(records, predictor.schema)
     check_same(place.decision_id, records["output"].to_numpy(), predictor.predict(columns))
     profile = profile_of(store.get(place.baseline))

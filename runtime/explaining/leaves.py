@@ -58,6 +58,12 @@ class _Group:
     share: Floats
     value: Floats
 
+    @property
+    def size_bytes(self) -> int:
+        """Of all arrays."""
+        arrays = (self.feature, self.low, self.high, self.missing, self.share, self.value)
+        return sum(array.nbytes for array in arrays)
+
     def contributions(self, row: Floats) -> Floats:
         """Shape [leaves, columns]."""
         at = row[self.feature]
@@ -89,6 +95,11 @@ class Leaves:
                 self.base += value * math.prod(step.share for step in path.values())
                 found[len(path)].append((path, value))
         self._groups = [_group(leaves) for depth, leaves in found.items() if depth]
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all arrays."""
+        return sum(group.size_bytes for group in self._groups)
 
     def contributions(self, matrix: Floats) -> Floats:
         """Shape [rows, columns]."""

@@ -10,12 +10,15 @@ of ``permutation``. Tree and linear methods add up on the scale of the model's l
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from runtime.domain.errors import Unsupported
 from runtime.explaining.background import drawn
 from runtime.explaining.explanation import Explanation, Scale
+from runtime.explaining.kept import Kept
 from runtime.explaining.leaves import Leaves, Nodes
 from runtime.flavors import Columns, Floats, Predictor
 from runtime.flavors.linear import FlatLinear, Front
@@ -32,12 +35,31 @@ _LINKS = {"IdentityLink": Scale.OUTPUT, "LogitLink": Scale.LOG_ODDS, "LogLink": 
 _TREES = frozenset(["DecisionTree", "ExtraTree", "RandomForest", "ExtraTrees"])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trees:
+    """An estimator's leaves, and how they are asked."""
+
+    leaves: Leaves
+    scale: Scale
+    in_single: bool
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the leaves."""
+        return self.leaves.size_bytes
+
+
+_KEPT: Kept[Predictor, _Trees] = Kept()
+
+
 def explain(predictor: Predictor, columns: Columns, profile: Profile, seed: int) -> Explanation:
     """Why the predictor answers these columns as it does.
 
     ``profile`` is its baseline. The same arguments give the same explanation. Raises ``NotAdditive``, and what
-    ``predict`` raises.
+    ``predict`` raises. ``Unsupported`` for more than two classes: a class's number is no amount that adds up.
     """
+    if predictor.schema.gives_class:
+        raise Unsupported(f"explanations of {predictor.schema.class_count} classes")
     own = getattr(predictor, "flavor", "")
     known: Any = predictor
     if own == "xgboost":
@@ -87,26 +109,26 @@ def _boosted(predictor: Any, matrix: Floats, found: Floats, scale: Scale, tolera
 def _trees(predictor: Any, columns: Columns) -> Explanation | None:
     """None if the estimator has no trees that are read here."""
     front, last = Front.split(predictor.estimator)
-    found = _histogram(predictor.estimator) or _forest(last)
+    found = _KEPT.of(predictor, lambda: _histogram(predictor.estimator) or _forest(last))
     if found is None:
         return None
-    leaves, scale, in_single = found
     matrix = predictor.encoding.matrix(columns)
     given = matrix if front is None else front.apply(matrix)
-    if in_single:  # as scikit-learn compares
+    if found.in_single:  # as scikit-learn compares
         given = given.astype(np.float32).astype(np.float64)
+    leaves = found.leaves
     contributions, outputs = leaves.contributions(given), predictor.predict_matrix(matrix)
     tolerance = _EXACT if predictor.twin is None else _SINGLE
-    return _explanation("tree_shap", scale, leaves.base, (predictor, contributions, outputs), tolerance, None)
+    return _explanation("tree_shap", found.scale, leaves.base, (predictor, contributions, outputs), tolerance, None)
 
 
-def _histogram(estimator: Any) -> tuple[Leaves, Scale, bool] | None:
+def _histogram(estimator: Any) -> _Trees | None:
     flat = FlatTrees.of(estimator)
     scale = None if flat is None else _LINKS.get(type(flat.link).__name__)
     if flat is None or scale is None:
         return None
     trees = [_histogram_nodes(each.nodes) for (each,) in estimator._predictors]  # noqa: SLF001 - no public form
-    return Leaves(trees, estimator.n_features_in_, flat.baseline), scale, False
+    return _Trees(Leaves(trees, estimator.n_features_in_, flat.baseline), scale, in_single=False)
 
 
 def _histogram_nodes(nodes: Any) -> Nodes:
@@ -122,7 +144,7 @@ def _histogram_nodes(nodes: Any) -> Nodes:
     )
 
 
-def _forest(estimator: Any) -> tuple[Leaves, Scale, bool] | None:
+def _forest(estimator: Any) -> _Trees | None:
     """A tree, or a mean of trees; of a classifier, the share of the second class."""
     kind = type(estimator)
     name = kind.__name__.removesuffix("Regressor").removesuffix("Classifier")
@@ -133,7 +155,7 @@ def _forest(estimator: Any) -> tuple[Leaves, Scale, bool] | None:
     if any(value.shape[1] != 1 or value.shape[2] > 2 for value in values):
         return None
     trees = [_nodes(one.tree_, value[:, 0, -1] / len(each)) for one, value in zip(each, values, strict=True)]
-    return Leaves(trees, estimator.n_features_in_, 0.0), Scale.OUTPUT, True
+    return _Trees(Leaves(trees, estimator.n_features_in_, 0.0), Scale.OUTPUT, in_single=True)
 
 
 def _nodes(tree: Any, value: Floats) -> Nodes:

@@ -17,6 +17,8 @@ _OIP = (
     Endpoint("GET", "/v2/models/{model}/versions/{version}/ready", "model_ready", _READ),
     Endpoint("POST", "/v2/models/{model}/infer", "infer", _PREDICT),
     Endpoint("POST", "/v2/models/{model}/versions/{version}/infer", "infer", _PREDICT),
+    Endpoint("POST", "/v2/models/{model}/explain", "explain", _PREDICT),
+    Endpoint("GET", "/v2/models/{model}/decisions/{decision}/explanation", "decision_explanation", _READ),
     Endpoint("POST", "/v2/repository/index", "repository_index", _READ),
     Endpoint("POST", "/v2/models/{model}/outcomes", "outcomes", _REPORT),
 )

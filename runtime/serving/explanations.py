@@ -10,18 +10,21 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 
 from runtime.domain.decision import Decision
 from runtime.domain.errors import NotServable, RequestError, Unsupported
-from runtime.explaining.decision import check_same, profile_of
+from runtime.explaining.decision import ExplainedDecision, check_same, profile_of
 from runtime.explaining.explanation import Explanation
+from runtime.explaining.finding import Answered
 from runtime.explaining.methods import explain
 from runtime.flavors import Predictor
 from runtime.flavors.base import Waiting
 from runtime.serving.live import Offered, Overloaded
 from runtime.serving.protocols.request import InferRequest
+from runtime.serving.recorded import Recorded
 
 ROWS = 32
 """Rows of one request that are explained: each is hundreds of predictions."""
@@ -30,6 +33,8 @@ BASELINES = 64
 """Remembered baselines; one is some kilobytes."""
 SEED = 0
 """The same request of the same version is explained alike, here and by ``fleetward explain``."""
+
+_Explained = TypeVar("_Explained")
 
 
 class Explainer:
@@ -45,21 +50,35 @@ class Explainer:
     ) -> Explanation:
         """Why the decision is what it is.
 
-        Raises ``Unsupported`` for a version that answers from elsewhere or whose route names no baseline,
-        ``RequestError`` for too many rows, ``Overloaded``, ``NotServable`` while the baseline cannot be read,
-        ``NotAdditive`` and ``AnotherAnswer``.
+        Raises ``Unsupported`` for a version that answers from elsewhere, of more than two classes, or whose route names
+        no baseline, ``RequestError`` for too many rows, ``Overloaded``, ``NotServable`` while the baseline cannot be
+        read, ``NotAdditive`` and ``AnotherAnswer``.
         """
-        model, baseline = decision.model, offered.servable.baseline
-        if baseline is None or isinstance(predictor, Waiting):
-            raise Unsupported(f"explanations of model {model!r} version {offered.version}")
-        if request.rows > ROWS:
-            raise RequestError("instances", f"{request.rows} rows", f"at most {ROWS} rows to explain")
+        baseline = self._explainable(offered, predictor, request.rows)
+        return await self._in_turn(decision.model, lambda: self._explained(baseline, predictor, request, decision))
+
+    async def explain_recorded(
+        self, offered: Offered, predictor: Predictor, answered: Answered, recorded: Recorded
+    ) -> ExplainedDecision:
+        """Why a decision of this version was what it was. Raises as ``explain``, and as ``explain_decision``."""
+        self._explainable(offered, predictor, answered.place.rows)
+        return await self._in_turn(offered.key.model, lambda: recorded.explain(answered, predictor, SEED))
+
+    def _explainable(self, offered: Offered, predictor: Predictor, rows: int) -> str:
+        """Its baseline's digest."""
+        baseline = offered.servable.baseline
+        if baseline is None or isinstance(predictor, Waiting) or offered.schema.gives_class:
+            raise Unsupported(f"explanations of model {offered.key.model!r} version {offered.version}")
+        if rows > ROWS:
+            raise RequestError("rows", f"{rows} rows", f"at most {ROWS} rows to explain")
+        return baseline
+
+    async def _in_turn(self, model: str, explained: Callable[[], _Explained]) -> _Explained:
         if self._waiting >= WAITING:
             raise Overloaded(model, f"{self._waiting} requests wait for an explanation")
         self._waiting += 1
         try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._thread, self._explained, baseline, predictor, request, decision)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, explained)
         finally:
             self._waiting -= 1
 

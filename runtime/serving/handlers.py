@@ -16,6 +16,7 @@ from runtime.domain.decision import Decision, Outcomes
 from runtime.domain.erasure import checked_subject
 from runtime.domain.errors import NotServable, RequestError, UnknownVersion, Unsupported, UnsupportedMedia
 from runtime.domain.spec import Capture as Policy
+from runtime.explaining.explanation import Explanation
 from runtime.flavors import Predictor
 from runtime.serving.authentication.identity import Identity
 from runtime.serving.body import Headers, Receive, read_body
@@ -29,6 +30,7 @@ from runtime.serving.protocols import arrow, grpc, kserve, metadata, mlflow, oip
 from runtime.serving.protocols.document import decision_id
 from runtime.serving.protocols.oip import Reader
 from runtime.serving.protocols.request import Asked, InferRequest, Prediction
+from runtime.serving.recorded import AnotherVersion, Recorded
 from runtime.serving.replies import Reply, answered
 from runtime.serving.router import Action, Found
 from runtime.serving.subjects import Subjects
@@ -110,6 +112,8 @@ class Service:
     within_seconds: float = 30.0
     """How long a request may take to arrive and be answered."""
     subjects: Subjects = field(default_factory=Subjects)
+    recorded: Recorded | None = None
+    """Where decisions that were answered before are found."""
 
 
 class Handlers:
@@ -199,24 +203,50 @@ class Handlers:
         return await self._predict(call, lambda reader, _body, _headers: grpc.read(reader, request))
 
     async def kserve_explain(self, call: Call) -> Reply:
-        """Predicts first: what is explained is an answer that was decided and kept like any other."""
         asked = await self._asked(call, self._pool.reader(call.model, None), _read_kserve)
+        answer, explanation = await self._explained(call, asked)
+        return answered(kserve.explanations(explanation, answer.decision.version, answer.decision.decision_id), answer)
+
+    async def explain(self, call: Call) -> Reply:
+        reader = self._pool.reader(call.model, None)
+        asked = await self._asked(call, reader, _read_infer)
+        answer, explanation = await self._explained(call, asked)
+        return answered(oip.explanation(_prediction(answer, reader), explanation, asked.request.id), answer)
+
+    async def _explained(self, call: Call, asked: Asked) -> tuple[Answer, Explanation]:
+        """Predicts first: what is explained is an answer that was decided and kept like any other."""
         request = _with_headers(asked.request, call.headers)
         answer = await self._decided(call, request)
-        decision = answer.decision
-        offered, predictor = await self._who_decided(decision)
-        explanation = await self._explainer.explain(offered, predictor, request, decision)
-        return answered(kserve.explanations(explanation, decision.version, decision.decision_id), answer)
+        offered, predictor = await self._loaded(answer.decision.model, answer.decision.version)
+        return answer, await self._explainer.explain(offered, predictor, request, answer.decision)
 
-    async def _who_decided(self, decision: Decision) -> tuple[Offered, Predictor]:
-        """Raises ``NotServable`` where a route has changed since."""
-        offered = self._pool.offered(decision.model, decision.version)
+    async def decision_explanation(self, call: Call) -> Reply:
+        """For who asked for the decision, and for auditors."""
+        name = decision_id(call.found.values["decision"], "path decision")
+        recorded = self._service.recorded
+        if recorded is None:
+            raise Unsupported("explanations of recorded decisions")
+        self._pool.live(call.model)
+        found = await recorded.find(call.model, name)
+        call.who.check_sees(found.caller)
+        try:
+            offered, predictor = await self._loaded(call.model, found.version)
+        except UnknownVersion as error:
+            raise AnotherVersion(name, call.model, found.version) from error
+        if offered.artifact != found.artifact:
+            raise AnotherVersion(name, call.model, found.version)
+        explained = await self._explainer.explain_recorded(offered, predictor, found, recorded)
+        return Reply(orjson.dumps(explained.as_document()))
+
+    async def _loaded(self, model: str, version: int) -> tuple[Offered, Predictor]:
+        """Raises ``UnknownVersion`` where a route has changed since."""
+        offered = self._pool.offered(model, version)
         for _ in range(LOADS_A_REQUEST):
             try:
                 return offered, self._pool.memory.peek(offered.key)
             except NotInMemory as cold:
                 await self._cold.wait_for(cold.key)
-        raise Overloaded(decision.model, "its version is evicted as soon as it is loaded")
+        raise Overloaded(model, "its version is evicted as soon as it is loaded")
 
     async def _asked(self, call: Call, reader: Reader, read: Callable[[Reader, bytes, Headers], Asked]) -> Asked:
         body = await read_body(call.headers, call.receive)

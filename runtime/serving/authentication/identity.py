@@ -34,6 +34,11 @@ class Identity:
         if not self.reads(model):
             raise NotAllowed(self.caller, f"model {model!r} is none of its models")
 
+    def check_sees(self, caller: str) -> None:
+        """Raises ``NotAllowed`` when it may not see what was answered to the caller: only that one and auditors may."""
+        if self.caller != caller and Role.AUDITOR not in self.roles:
+            raise NotAllowed(self.caller, "somebody else asked for this decision; it needs the role auditor")
+
     def reads(self, model: str) -> bool:
         """Whether it may know of the model: a client of its own, an auditor of all."""
         return Role.AUDITOR in self.roles or (Role.CLIENT in self.roles and fits(model, self.models))

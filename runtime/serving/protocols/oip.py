@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from runtime.domain.errors import RequestError, SchemaMismatch, Unsupported
 from runtime.domain.schema import Field, FieldKind, Schema
+from runtime.explaining.explanation import Explanation
 from runtime.serving.protocols.columns import Table, number, text
 from runtime.serving.protocols.document import json_object, kind, listed
 from runtime.serving.protocols.request import Asked, Context, Fitted, InferRequest, Prediction, Rendered, asked, context
@@ -188,6 +189,30 @@ def answer(prediction: Prediction, wanted: Wanted) -> Rendered:
     if not parts:
         return Rendered(header)
     return Rendered(b"".join((header, *parts)), RAW_MEDIA, ((JSON_LENGTH, b"%d" % len(header)),))
+
+
+CONTRIBUTIONS = "contributions"
+
+
+def explanation(prediction: Prediction, explained: Explanation, request_id: str | None) -> Rendered:
+    """The infer answer in JSON with one output more: what each feature contributed, [rows, features] as in the inputs.
+
+    How it was found stands in its parameters.
+    """
+    document = orjson.loads(answer(prediction, Wanted(request_id)).body)
+    columns = list(explained.contributions.values())
+    rows = [value for row in zip(*(column.tolist() for column in columns), strict=True) for value in row]
+    told = explained.as_document()
+    document["outputs"].append(
+        {
+            "name": CONTRIBUTIONS,
+            "shape": [len(explained.outputs), len(columns)],
+            "datatype": "FP64",
+            "parameters": {name: told[name] for name in ("method", "scale", "base", "tolerance", "seed")},
+            "data": rows,
+        }
+    )
+    return Rendered(orjson.dumps(document))
 
 
 def json_answer(prediction: Prediction) -> Rendered:

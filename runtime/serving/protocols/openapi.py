@@ -79,6 +79,20 @@ _OPERATIONS = {
         _DECIDES,
         is_decision=True,
     ),
+    "explain": _Operation(
+        "Predict, and say what each feature contributed, as one output more",
+        {JSON: "InferAnswer"},
+        {JSON: "InferRequest", _RAW: "Binary", arrow.MEDIA_TYPE: "Binary"},
+        (*_BODY_FAILS, 500),
+        (*_DECIDES, "inference-header-content-length"),
+        is_decision=True,
+    ),
+    "decision_explanation": _Operation(
+        "Why an earlier decision was what it was, by the version that made it",
+        {JSON: "DecisionExplanation"},
+        fails=(403, 404, 409, 410, 500, 501, 503),
+        headers=("fleetward-caller",),
+    ),
     "mlflow_invocations": _Operation(
         "Predict; MLflow's scoring request",
         {JSON: "Predictions"},
@@ -106,6 +120,7 @@ _HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
 _PATHS: dict[str, tuple[str, dict[str, Any]]] = {
     "model": ("A model's name", {"type": "string", "minLength": 1}),
     "version": ("A version's number", {"type": "string", "minLength": 1}),
+    "decision": ("A decision's id, which came with its answer", {"type": "string", "format": "uuid"}),
     "region": ("A region of shared memory", {"type": "string", "minLength": 1}),
 }
 

@@ -117,6 +117,20 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         },
         {"seed": {"type": ["integer", "null"]}},
     ),
+    "DecisionExplanation": _object(
+        {
+            "decision_id": _TEXT,
+            "model": _TEXT,
+            "version": {"type": "integer"},
+            "artifact": _TEXT,
+            "rows": _list(_object({"output": {"type": "number"}, "contributions": {"type": "object"}}), 1),
+            "method": _TEXT,
+            "scale": _TEXT,
+            "base": {"type": "number"},
+            "tolerance": {"type": "number"},
+        },
+        {"seed": {"type": ["integer", "null"]}, "overrides": _list(_list(_TEXT))},
+    ),
     "KServeRequest": {
         "oneOf": [
             _object({"instances": _ROWS}, {"parameters": _CONTEXT}),

@@ -67,8 +67,7 @@ def trees_of(monkeypatch: pytest.MonkeyPatch, read: Any, estimator: Any) -> tupl
         made(self, seen, width, start)
 
     monkeypatch.setattr(Leaves, "__init__", remember)
-    leaves, _, _ = read(estimator)
-    return seen, leaves
+    return seen, read(estimator).leaves
 
 
 @pytest.mark.parametrize(

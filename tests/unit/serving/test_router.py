@@ -39,6 +39,12 @@ def test_what_is_not_there_says_which_methods_are(method: str, path: str, allowe
 
 def test_what_a_caller_may_do_stands_at_each_endpoint() -> None:
     by_action = {action: {each.name for each in ENDPOINTS if each.action is action} for action in Action}
-    assert by_action[Action.PREDICT] == {"infer", "kserve_predict", "kserve_explain", "mlflow_invocations"}
+    assert by_action[Action.PREDICT] == {
+        "infer",
+        "explain",
+        "kserve_predict",
+        "kserve_explain",
+        "mlflow_invocations",
+    }
     assert by_action[Action.REPORT] == {"outcomes"}
     assert "model_metadata" not in by_action[Action.OPEN]
