@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,8 @@ from jobs.cli.options import Database, Model, Offline
 
 if TYPE_CHECKING:
     from runtime.evidence.ledger import SignedLedger
+    from runtime.evidence.pack import WrittenPack
+    from runtime.settings import Settings
 
 
 def _moment(text: str) -> datetime:
@@ -96,7 +98,11 @@ def evidence(
     database: Database = None,
     store: _Store = None,
 ) -> None:
-    """Write all that is recorded of one model in one period into one archive that verify checks offline."""
+    """Write all that is recorded of one model in one period into one archive that verify checks offline.
+
+    A governor that is up records who wrote it, of what, and its digest; what it refuses is not written.
+    """
+    from jobs.cli.reading import is_up
     from runtime.evidence.pack import write_pack
     from runtime.proof.pack.form import Period
     from runtime.settings import Settings
@@ -105,15 +111,39 @@ def evidence(
     if not since < until:
         raise typer.BadParameter(f"{_said(until)} is not after --from, {_said(since)}", param_hint="--to")
     path = out or Path(f"{name}-{since:%Y%m%d}-{until:%Y%m%d}.zip")
-    objects = ObjectStore.open(store or Settings.from_environment().store)
-    if not offline and database is None:
+    settings = Settings.from_environment()
+    objects = ObjectStore.open(store or settings.store)
+    if governed := not offline and database is None and is_up(settings):
         publish()
     with signed_ledger(database, None) as ledger, output.working("gathering the evidence"):
         period = Period(name, _said(since), _said(until))
-        written = write_pack(ledger, objects, period, path, sample=sample, passports=_PASSPORTS)
+        tell = _recorder(settings, name, since, until) if governed else _unrecorded
+        written = write_pack(ledger, objects, period, path, sample=sample, passports=_PASSPORTS, tell=tell)
     records = written.decisions.counts.records
     output.lines([f"{path}: {written.files} files, {written.entries} entries, {records} records; {written.digest}"])
     output.note(f"gaps: {len(written.gaps)}, listed in gaps.json and on the page evidence.html")
+
+
+def _recorder(settings: Settings, model: str, since: datetime, until: datetime) -> Callable[[WrittenPack], None]:
+    """Has the governor record a pack before its file has a name. Raises the governor's refusal."""
+    from jobs.cli.governed import Governed
+    from runtime.domain.entry import Draft
+    from runtime.domain.keeping import EvidenceExported
+
+    governed = Governed.connected(settings)
+
+    def tell(pack: WrittenPack) -> None:
+        event = EvidenceExported(
+            model=model, since=since, until=until, digest=pack.digest, entries=pack.entries, samples=pack.samples
+        )
+        receipt = governed.record(Draft.fresh(event, settings.principal))
+        output.note(f"entry {receipt.seq} of the ledger tells of this export")
+
+    return tell
+
+
+def _unrecorded(_: WrittenPack) -> None:
+    output.note("no governor was asked: the ledger does not tell of this export")
 
 
 def publish() -> None:

@@ -301,6 +301,12 @@ def _(event: k.BodiesDeleted) -> _Told:
 
 
 @_tell.register
+def _(event: k.EvidenceExported) -> _Told:
+    numbers = f"{day(event.since)} to {day(event.until)}, with {count(event.samples, 'record')}"
+    return _Told(f"evidence pack {short(event.digest)} written", numbers=numbers)
+
+
+@_tell.register
 def _(event: s.SubjectErasureOrdered) -> _Told:
     records = count(sum(part.records for part in event.parts), "record")
     numbers = f"{records} of {', '.join(f'{part.model} ({short(part.pseudonym)})' for part in event.parts)}"

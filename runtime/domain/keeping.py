@@ -1,4 +1,4 @@
-"""Entries about what is kept and what is deleted: legal holds, and bodies whose time is over.
+"""Entries about what is kept, deleted and given out: legal holds, bodies whose time is over, evidence packs.
 
 What is deleted are the bodies of records, never entries: a ``segment_sealed`` stays with its digest and record root,
 so that whoever kept a record can still prove it, and nobody can put another in its place.
@@ -47,3 +47,19 @@ class BodiesDeleted(Document):
     records: int = Field(ge=1)
     before: Moment
     reason: str
+
+
+class EvidenceExported(Document):
+    """An evidence pack of a model and a period was written: who holds a pack finds its ``digest`` here.
+
+    ``since`` and ``until`` are the period's ends, in the ledger's time; ``entries`` is the size of the ledger under
+    whose checkpoint it stands, ``samples`` how many decision records it shows.
+    """
+
+    kind: Literal["evidence_exported"] = "evidence_exported"
+    model: ModelName
+    since: Moment
+    until: Moment
+    digest: Digest
+    entries: int = Field(ge=1)
+    samples: int = Field(ge=0)

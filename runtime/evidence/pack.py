@@ -10,7 +10,7 @@ Nothing is typed here that a verifier could not derive again; where something ca
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,39 +46,57 @@ class WrittenPack:
     digest: str
     files: int
     entries: int
+    samples: int
     decisions: Decisions
     gaps: list[dict[str, str]]
 
 
 def write_pack(
-    ledger: SignedLedger, store: ObjectStore, period: Period, path: Path, *, sample: int, passports: int
+    ledger: SignedLedger,
+    store: ObjectStore,
+    period: Period,
+    path: Path,
+    *,
+    sample: int,
+    passports: int,
+    tell: Callable[[WrittenPack], object] = lambda _: None,
 ) -> WrittenPack:
     """The pack of a model and a period, under the ledger's head, with at most so many records and passports.
 
-    Raises ``UnknownModel``, ``EvidenceMissing`` (no entry of the period, no such file), ``LedgerCorrupt``, and
+    ``tell`` is called when all is written, before the file has its name: what it raises leaves no pack. Raises
+    ``UnknownModel``, ``EvidenceMissing`` (no entry of the period, no such file), ``LedgerCorrupt``, and
     what the store raises; nothing is written then.
     """
-    with whole_file(path) as file, ZipFile(file, "w", ZIP_DEFLATED) as archive:
-        writer = _Writer(archive)
-        entries = Collected(period)
-        with writer.opened(BUNDLE) as stream:
-            write_bundle(stream, ledger.notes(), _taken(ledger, entries), deleted_in(ledger))
-        told = _told(entries)
-        chosen = sampled(entries, store, ledger, Sampling(sample, passports))
-        derived, cited = files(told, chosen.decisions, _head(ledger))
-        writer.write(NOTE, ledger.head.note.encode())
-        writer.write(DECISIONS, encoded(chosen.decisions))
-        writer.write(SAMPLE, b"".join(canonical.encode(line) + b"\n" for line in chosen.lines))
-        writer.write(PROOFS, b"".join(canonical.encode(each.as_document()) + b"\n" for each in _proven(ledger, cited)))
-        for name, content in (derived | chosen.passports).items():
-            writer.write(name, content)
-        lines = tuple(sorted(writer.lines, key=lambda line: line.path))
-        manifest = Manifest.model_validate(
-            {"model": period.model, "from": period.since, "to": period.until, "files": lines}
-        ).encode()
-        writer.write(MANIFEST, manifest)
+    with whole_file(path) as file:
+        with ZipFile(file, "w", ZIP_DEFLATED) as archive:
+            written = _write(archive, ledger, store, period, Sampling(sample, passports))
+        tell(written)
+    return written
+
+
+def _write(
+    archive: ZipFile, ledger: SignedLedger, store: ObjectStore, period: Period, sampling: Sampling
+) -> WrittenPack:
+    writer = _Writer(archive)
+    entries = Collected(period)
+    with writer.opened(BUNDLE) as stream:
+        write_bundle(stream, ledger.notes(), _taken(ledger, entries), deleted_in(ledger))
+    told = _told(entries)
+    chosen = sampled(entries, store, ledger, sampling)
+    derived, cited = files(told, chosen.decisions, _head(ledger))
+    writer.write(NOTE, ledger.head.note.encode())
+    writer.write(DECISIONS, encoded(chosen.decisions))
+    writer.write(SAMPLE, b"".join(canonical.encode(line) + b"\n" for line in chosen.lines))
+    writer.write(PROOFS, b"".join(canonical.encode(each.as_document()) + b"\n" for each in _proven(ledger, cited)))
+    for name, content in (derived | chosen.passports).items():
+        writer.write(name, content)
+    lines = tuple(sorted(writer.lines, key=lambda line: line.path))
+    manifest = Manifest.model_validate(
+        {"model": period.model, "from": period.since, "to": period.until, "files": lines}
+    ).encode()
+    writer.write(MANIFEST, manifest)
     gaps: list[dict[str, str]] = canonical.decode(derived["gaps.json"])
-    return WrittenPack(digest_of(manifest), len(lines), entries.size, chosen.decisions, gaps)
+    return WrittenPack(digest_of(manifest), len(lines), entries.size, len(chosen.lines), chosen.decisions, gaps)
 
 
 def _taken(ledger: SignedLedger, entries: Collected) -> Iterator[bytes]:

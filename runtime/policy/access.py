@@ -56,11 +56,12 @@ _ALLOWED: dict[Role, tuple[type, ...]] = {
         k.LegalHoldPlaced,
         k.LegalHoldReleased,
         k.BodiesDeleted,
+        k.EvidenceExported,
         s.SubjectErasureOrdered,
         s.SubjectErased,
     ),
-    Role.APPROVER: (e.ApprovalGiven, e.VersionRefused),
-    Role.AUDITOR: (),
+    Role.APPROVER: (e.ApprovalGiven, e.VersionRefused, k.EvidenceExported),
+    Role.AUDITOR: (k.EvidenceExported,),  # changes nothing, and what it takes out is told
     Role.CLIENT: (),
     Role.ADMIN: (e.PoolConfigured, t.TokenCreated, t.TokenRevoked, t.RoleGiven, t.RoleTaken),
     Role.GOVERNOR: (

@@ -49,7 +49,7 @@ from runtime.domain.events.versions import (
     VersionRegistered,
 )
 from runtime.domain.ids import VersionNumber
-from runtime.domain.keeping import BodiesDeleted, LegalHoldPlaced, LegalHoldReleased
+from runtime.domain.keeping import BodiesDeleted, EvidenceExported, LegalHoldPlaced, LegalHoldReleased
 from runtime.domain.pools import ModelMoved, PoolConfigured
 from runtime.domain.tokens import AccessRefused, AuthenticationSet, RoleGiven, RoleTaken, TokenCreated, TokenRevoked
 
@@ -138,6 +138,7 @@ Event = Annotated[
     | LegalHoldPlaced
     | LegalHoldReleased
     | BodiesDeleted
+    | EvidenceExported
     | SubjectErasureOrdered
     | SubjectErased
     | AuthenticationSet

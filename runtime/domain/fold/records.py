@@ -61,6 +61,11 @@ def _(event: k.BodiesDeleted, state: FleetState, entry: Entry) -> None:
 
 
 @change.register
+def _(event: k.EvidenceExported, state: FleetState, entry: Entry) -> None:
+    state.model(event.model)
+
+
+@change.register
 def _(event: s.SubjectErasureOrdered, state: FleetState, entry: Entry) -> None:
     ordered: dict[str, ErasureState] = {}
     for part in event.parts:

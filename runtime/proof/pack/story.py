@@ -110,7 +110,7 @@ def incidents(ledger: Ledger) -> list[dict[str, Any]]:
 
 
 def keeping(ledger: Ledger) -> dict[str, Any]:
-    """What was held, deleted, erased, lost and dropped in the period. Losses name a replica, not a model."""
+    """What was held, deleted, erased, lost, dropped and given out in the period. Losses name a replica, not a model."""
     released = {each.event["hold"]: each for each in ledger.until_end("legal_hold_released")}
     held = [
         each
@@ -129,6 +129,7 @@ def keeping(ledger: Ledger) -> dict[str, Any]:
         "erased": documents(ledger.mine("subject_erased")),
         "lost_by_any_model": documents(ledger.entries.in_period("records_lost")),
         "dropped": documents(ledger.mine("records_dropped")),
+        "exported": documents(ledger.mine("evidence_exported")),
     }
 
 

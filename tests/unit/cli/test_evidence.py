@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import timedelta
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -13,6 +14,8 @@ from zipfile import ZipFile
 import pytest
 from typer.testing import Result
 
+from jobs.cli.reading import LedgerReader
+from runtime.domain.keeping import EvidenceExported
 from tests.unit.cli.conftest import Installation
 from tests.unit.cli.fleet import BASE
 from tests.unit.proof.test_room import FOREIGN
@@ -116,3 +119,42 @@ def test_where_there_is_no_ledger_there_is_no_pack(folder: Path, run: Run) -> No
 def test_without_a_checkpoint_there_is_no_pack(installation: Installation, folder: Path, run: Run) -> None:
     result = run("evidence", "minutes-a", *DAY)
     assert (result.exit_code, "no checkpoint was published" in result.stderr) == (1, True)
+
+
+@pytest.fixture
+def up(governed: Installation, monkeypatch: pytest.MonkeyPatch) -> Installation:
+    """A cluster is up, whose governor is the writer in this process."""
+    monkeypatch.setattr("jobs.cli.reading.is_up", lambda settings: True)
+    monkeypatch.setattr("jobs.cli.exporting.publish", lambda: None)
+    return governed
+
+
+def test_a_governor_that_is_up_records_who_exported_what_and_the_digest_of_the_pack(
+    up: Installation, vkey: str, folder: Path, run: Run, answer: Answer
+) -> None:
+    made = run("evidence", "minutes-a", *DAY, "-o", "pack.zip", "--sample", "0")
+    assert made.exit_code == 0, made.stderr
+    assert f"entry {up.writer.state.size - 1} of the ledger tells of this export" in made.stderr
+    with closing(LedgerReader(up.url)) as reader:
+        (last,) = reader.entries(reader.size() - 1, 1)
+    told = last.event
+    assert isinstance(told, EvidenceExported)
+    assert (last.principal, told.model, told.samples) == ("user:ada", "minutes-a", 0)
+    assert (told.since, told.until) == (datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC))
+    assert told.digest == answer("verify", "pack.zip", "--key", vkey)["digest"]
+
+
+def test_an_export_that_the_governor_refuses_leaves_no_pack(
+    up: Installation, vkey: str, folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLEETWARD_PRINCIPAL", "job:train")
+    made = run("evidence", "minutes-a", *DAY, "-o", "pack.zip")
+    assert made.exit_code != 0
+    assert "it needs the role" in made.stderr
+    assert list(folder.iterdir()) == []
+
+
+def test_without_a_governor_the_command_says_that_the_export_is_not_recorded(vkey: str, folder: Path, run: Run) -> None:
+    made = run("evidence", "minutes-a", *DAY)
+    assert made.exit_code == 0
+    assert "the ledger does not tell of this export" in made.stderr

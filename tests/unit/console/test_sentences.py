@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 import pytest
@@ -214,6 +214,12 @@ CASES: list[tuple[e.Event, str]] = [
     (
         k.BodiesDeleted(digests=(DIGEST,), models=(MODEL,), records=46, before=NOON, reason="kept for its time"),
         "fleet: 46 records in 1 segment deleted, of 1 model, none newer than 2013-03-01: kept for its time",
+    ),
+    (
+        k.EvidenceExported(
+            model=MODEL, since=NOON, until=NOON + timedelta(days=31), digest=DIGEST, entries=900, samples=100
+        ),
+        f"{MODEL}: evidence pack abababababab written, 2013-03-01 to 2013-04-01, with 100 records",
     ),
     (
         s.SubjectErasureOrdered(
