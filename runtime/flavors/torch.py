@@ -1,8 +1,8 @@
 """The torch flavor: weights as safetensors, and the module they belong to, from the code that travels with the job.
 
 The artifact holds the weights and the source of the module's file; loading imports the module and refuses if its source
-is another. A pickled state and an exported program are not taken: torch reads both with pickle, the latter where it says
-so itself (docs/decisions/2026-11-24-no-exported-programs-of-torch.md).
+is another. A pickled state and an exported program are not taken: torch reads both with pickle, the latter where it
+says so itself (docs/decisions/2026-11-24-no-exported-programs-of-torch.md).
 
 The module is made without arguments and takes float32 [rows, columns of the schema], NaN where missing, all numbers.
 It answers as ``session.one_column`` says.
