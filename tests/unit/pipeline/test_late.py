@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,17 +34,19 @@ def flights(rows: int) -> pd.DataFrame:
 def test_a_flight_knows_only_arrivals_that_were_known_before_it_left() -> None:
     given = flights(120)
     found = data._late_before(given)
-    for at, flight in given.iterrows():
+    for at in range(len(given)):
+        flight: Any = given.iloc[at]
         same = given[(given["carrier"] == flight["carrier"]) & (given["origin"] == flight["origin"])]
         since = flight["scheduled"] - pd.Timedelta(hours=6)
         seen = same[(same["known"] < flight["scheduled"]) & (same["known"] >= since)]
         expected = (seen["status"] == "late").mean() if len(seen) else np.nan
-        assert found.loc[at] == pytest.approx(expected, nan_ok=True)
+        assert found.iloc[at] == pytest.approx(expected, nan_ok=True)
 
 
 @pytest.mark.slow
 def test_its_spec_trains_on_real_flights_and_passes_its_gates(monkeypatch: pytest.MonkeyPatch) -> None:
-    january = data.load().query("scheduled < '2013-02-01'").reset_index(drop=True)
+    flown = data.load()
+    january = flown[flown["scheduled"] < pd.Timestamp("2013-02-01", tz="UTC")].reset_index(drop=True)
     monkeypatch.setattr(data, "load", lambda: january)
     run = dry_run(load_spec(SPEC), as_of=datetime(2013, 2, 1, tzinfo=UTC), models=1)
     (tried,) = run.tried
