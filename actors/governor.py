@@ -137,7 +137,7 @@ class Governor:
         """
         proof = await self._gate.proof(credential, self._writer.state.tokens, time.time())
         try:
-            answers = await self._commits.submit([replace(draft, proof=proof) for draft in drafts])
+            answers = await self._commits.submit([draft.proven(proof) for draft in drafts])
         except LedgerHeld as error:
             self._fenced(error)
             raise

@@ -82,6 +82,14 @@ def _with_floats_alike(value: Any, content: bytes) -> bytes:
     return b'"'.join(parts)
 
 
+def encode_text(value: str) -> bytes:
+    """Canonical bytes of a text alone, as it stands in a document. Raises ``ValueError`` for what no UTF-8 can hold."""
+    try:
+        return orjson.dumps(value, option=_OPTIONS)
+    except TypeError:
+        return rfc8785.dumps(value)
+
+
 def decode(content: bytes) -> Any:
     """The value of JSON bytes. A whole number beyond 2^53 was a float when it was written, and is one again."""
     if holds_long_number(content):

@@ -52,6 +52,10 @@ class Draft:
         # A frozen dataclass with slots would be pickled by asking for its fields, in Python, each time.
         return Draft, (self.event, self.principal, self.event_id, self.proof)
 
+    def proven(self, proof: Authenticated | None) -> Draft:
+        """The same, with who it was proved to come from, whatever it says of that itself."""
+        return Draft(self.event, self.principal, self.event_id, proof)
+
     @classmethod
     def fresh(cls, event: Event, principal: str) -> Draft:
         """A draft with a new id, for what happens once."""
@@ -106,13 +110,13 @@ def prepare(draft: Draft) -> Prepared:
     if not may_be_id(draft.event_id):
         raise ValueError(NO_ID)
     event, plain = canonical.encoded(draft.event.model_dump(mode="json", exclude_none=True, by_alias=True))
-    ids = canonical.encode({"event_id": draft.event_id, "principal": draft.principal, "time": ""})
+    event_id, principal = canonical.encode_text(draft.event_id), canonical.encode_text(draft.principal)
     try:
         read = event_from_json(event, type(draft.event)) if plain else event_from_document(canonical.decode(event))
         back = Draft(read, _text(draft.principal), _text(draft.event_id), draft.proof)
     except (ValueError, KeyError, TypeError) as error:  # pydantic's errors are ValueErrors
         raise ValueError(f"could not be read back: {error}") from error
-    return Prepared(back, b'{"event":%s,%s' % (event, ids[len("{") : -len('"}')]))
+    return Prepared(back, b'{"event":%s,"event_id":%s,"principal":%s,"time":"' % (event, event_id, principal))
 
 
 def _text(value: str) -> str:

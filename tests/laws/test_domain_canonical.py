@@ -36,6 +36,17 @@ def test_the_fast_bytes_are_those_of_rfc_8785(value: Any) -> None:
     assert canonical.encode(value) == rfc8785.dumps(value)
 
 
+@given(text=TEXT)
+def test_a_text_alone_is_written_as_rfc_8785_writes_it(text: str) -> None:
+    assert canonical.encode_text(text) == rfc8785.dumps(text)
+
+
+@given(before=TEXT, after=TEXT)
+def test_a_text_that_no_utf_8_holds_is_refused(before: str, after: str) -> None:
+    with pytest.raises(ValueError):
+        canonical.encode_text(f"{before}\ud800{after}")
+
+
 @given(value=DOCUMENTS)
 def test_what_was_encoded_is_read_back_to_what_encodes_the_same(value: Any) -> None:
     content = canonical.encode(value)
