@@ -77,12 +77,23 @@ def test_the_dashboard_listens_on_loopback_only(root: Path, config: Config) -> N
         "RAY_AUTH_TOKEN_PATH=",
         "RAY_SERVE_ENABLE_HA_PROXY=1",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED=1",
+        "FLEETWARD_SUBJECTS=/mnt/fleetward/",
     ],
 )
 def test_head_and_workers_start_with_the_same_settings(config: Config, setting: str) -> None:
     commands = start_commands(config)
     assert len(commands) == 2
     assert all(setting in command for command in commands)
+
+
+def test_the_keys_of_data_subjects_lie_where_every_machine_mounts_one_file_system(config: Config) -> None:
+    """A folder that is each machine's own would keep keys that an erasure misses."""
+    [mount] = [command for command in config["setup_commands"] if "mount -t" in command]
+    folder = re.search(r"mount -t nfs4 -o \S*\bhard\b\S* FILL-IN-file-system:/ (/\S+?)\)", mount)
+    assert folder is not None
+    for command in start_commands(config):
+        assert f"FLEETWARD_SUBJECTS={folder[1]}/" in command
+    assert "nfs-common" in "".join(config["setup_commands"][: config["setup_commands"].index(mount)])
 
 
 def test_no_secret_stands_in_it(config: Config) -> None:
