@@ -36,11 +36,9 @@ def dashboard_url() -> str:
 def serve_url(settings: Settings) -> str:
     """Where the fleet answers: the local cluster's Serve, else the address in the environment."""
     cluster = LocalCluster.load(settings.home)
-    if cluster is not None:
-        return cluster.serve_url
-    return (
-        f"http://{os.environ.get('FLEETWARD_SERVE_HOST', '127.0.0.1')}:{os.environ.get('FLEETWARD_SERVE_PORT', '8000')}"
-    )
+    host, port = os.environ.get("FLEETWARD_SERVE_HOST", "127.0.0.1"), os.environ.get("FLEETWARD_SERVE_PORT", "8000")
+    url = f"http://{host}:{port}" if cluster is None else cluster.serve_url
+    return url.replace("http:", "https:", 1) if settings.tls_certificate else url
 
 
 def governor() -> ActorProxy[Governor]:

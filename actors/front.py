@@ -7,7 +7,7 @@ import os
 from ray import serve
 from ray.serve.config import gRPCOptions
 
-from runtime.serving.authentication.exposure import grpc_port, require_authentication, tls_options
+from runtime.serving.authentication.exposure import grpc_port, hand_to_haproxy, require_authentication, tls_options
 from runtime.serving.grpc_service import SERVICER
 from runtime.settings import Settings
 
@@ -21,6 +21,7 @@ def start_front(settings: Settings) -> str:
     port = int(os.environ.get("FLEETWARD_SERVE_PORT", "8000"))
     require_authentication(settings, host)
     tls = tls_options(settings)
+    hand_to_haproxy(tls)
     http = {"host": host, "port": port, **tls}
     serve.start(proxy_location="HeadOnly", http_options=http, grpc_options=_grpc(grpc_port(settings)))
     return f"{'https' if tls else 'http'}://{host}:{port}"

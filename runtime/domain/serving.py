@@ -12,6 +12,9 @@ from runtime.domain.misfit import misfit
 from runtime.domain.pools import DEFAULT, EVERY, NAME_PATTERN, PoolOptions, dedicated, is_dedicated
 from runtime.domain.training import Period
 
+TLS_FILE = "FLEETWARD_SERVE_TLS_FILE"
+"""The variable by which a local cluster says where its HAProxy looks for certificate and key."""
+
 
 def _own_options(value: Any) -> Any:
     """``true`` asks for an application of its own as it comes, ``false`` for none."""

@@ -6,7 +6,9 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from runtime.domain.serving import TLS_FILE
 from runtime.local_cluster.ports import INGRESS, NAMED
+from runtime.local_cluster.proxying import RETRY_ON, edits
 
 LOOPBACK = "127.0.0.1"
 
@@ -49,6 +51,8 @@ def serve_environment(folder: Path, ports: Mapping[str, int], first: int) -> dic
         return {}
     return {
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(binary),
+        TLS_FILE: str(tls_file(folder)),
+        "RAY_SERVE_HAPROXY_RETRY_ON": RETRY_ON,
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{folder}/haproxy.cfg",
         "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{folder}/a.sock",
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
@@ -89,6 +93,11 @@ _OTHER_PATHS = (
 those of KServe v1 and MLflow are put behind the prefix, where its replicas know them (``runtime.serving.mount``)."""
 
 
+def tls_file(folder: Path) -> Path:
+    """Where HAProxy finds certificate and key, if there are any."""
+    return folder / "tls.pem"
+
+
 def _haproxy(folder: Path) -> Path | None:
     """A wrapper that keeps HAProxy on loopback: Serve's template binds statistics and metrics to every interface."""
     real = _haproxy_binary()
@@ -101,7 +110,8 @@ def _haproxy(folder: Path) -> Path | None:
         'for file; do case "$file" in\n'
         f"  *.cfg) sed -i -E 's/^( *bind )(\\*|):/\\1{LOOPBACK}:/' \"$file\"\n"
         f"    {_GRPC_TO_POOL}\n"
-        f"{_OTHER_PATHS} ;;\n"
+        f"{_OTHER_PATHS}\n"
+        f"{edits(tls_file(folder))} ;;\n"
         "esac; done\n"
         f'exec "{real}" "$@"\n'
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,13 +15,14 @@ import pytest
 
 from runtime.domain.errors import SettingsError
 from runtime.domain.ids import new_id
+from runtime.domain.serving import TLS_FILE
 from runtime.domain.tokens import AccessRefused, Key, Role
 from runtime.serving import body
 from runtime.serving.authentication import quota
 from runtime.serving.authentication.authorise import GatedAuthority
 from runtime.serving.authentication.denials import EVERY, KINDS, REST, Denials
 from runtime.serving.authentication.errors import OverQuota
-from runtime.serving.authentication.exposure import require_authentication, tls_options
+from runtime.serving.authentication.exposure import hand_to_haproxy, require_authentication, tls_options
 from runtime.serving.authentication.gate import Required
 from runtime.serving.authentication.jwks import ASKED_EVERY_S
 from runtime.serving.authentication.pepper import NewKey, Pepper
@@ -28,6 +30,7 @@ from runtime.serving.authentication.quota import Buckets
 from runtime.serving.http import Application, Service
 from runtime.serving.pool import Pool
 from runtime.settings import Settings
+from tests.certificates import self_signed
 from tests.unit.serving.authentication.issuer import NOW as ISSUED
 from tests.unit.serving.authentication.issuer import Issuer, rsa_key
 from tests.unit.serving.conftest import NOW, Client, Kept, Shop
@@ -313,3 +316,17 @@ def test_tls_is_serves_own_proxys_and_refused_where_haproxy_could_not_speak_it()
         tls_options(both, {"RAY_SERVE_ENABLE_HA_PROXY": "1"})
     with pytest.raises(SettingsError, match="FLEETWARD_TLS_KEY beside it"):
         tls_options(settings(tls_certificate="cert.pem"), {})
+
+
+def test_a_local_clusters_haproxy_is_handed_certificate_and_key_that_nobody_else_may_read(tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    file = tmp_path / "tls.pem"
+    environment = {"RAY_SERVE_ENABLE_HA_PROXY": "1", TLS_FILE: str(file)}
+    tls = tls_options(settings(tls_certificate=str(certificate), tls_key=str(key)), environment)
+    hand_to_haproxy(tls, environment)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert file.read_bytes() == certificate.read_bytes() + b"\n" + key.read_bytes()
+    hand_to_haproxy({}, environment)
+    assert not file.exists()
+    with pytest.raises(SettingsError, match=r"FLEETWARD_TLS_KEY.*a PEM file that can be read"):
+        hand_to_haproxy({**tls, "ssl_keyfile": str(tmp_path / "none.pem")}, environment)
