@@ -40,10 +40,10 @@ def _metric(finding: FindingOpened, spec: Spec) -> Metric:
 
 
 def _judge_errors(finding: FindingOpened, spec: Spec, numbers: dict[str, float], metric: Metric) -> Verdict:
-    name = metric.error_name
+    name = _name(metric)
     ratio, limit = numbers[f"{name}_ratio"], 1 + spec.retrain.degraded_by
     recent = shown(metric, numbers[f"recent_{name}"])
-    measured = f"recent {spelled(name)} {recent} is {ratio:.2f} times the baseline's"
+    measured = f"recent {spelled(metric.error_name)} {recent} is {ratio:.2f} times the baseline's"
     if ratio < limit:
         return Verdict(
             action=Action.NOTHING,
@@ -69,10 +69,17 @@ def _numbers(finding: FindingOpened, metric: Metric) -> dict[str, float]:
     if finding.recent is not None and finding.baseline is not None:
         recent, baseline = finding.recent.error(metric), finding.baseline.error(metric)
         if recent is not None and baseline is not None:
-            name = metric.error_name
+            name = _name(metric)
             numbers |= {f"recent_{name}": recent, f"baseline_{name}": baseline}
-            numbers |= {f"{name}_ratio": recent / max(baseline, 1e-12), "recent_rows": float(finding.recent.rows)}
+            # Of rows without any error all that is known is that fewer than one in so many goes wrong.
+            least = 1e-12 if metric is Metric.MAE else 0.5 / max(finding.baseline.rows, 1)
+            numbers |= {f"{name}_ratio": recent / max(baseline, least), "recent_rows": float(finding.recent.rows)}
     return numbers
+
+
+def _name(metric: Metric) -> str:
+    """What the numbers of a verdict call its error."""
+    return f"{metric.value}_error" if metric.more_is_better else metric.value
 
 
 def _broken(finding: FindingOpened) -> str:

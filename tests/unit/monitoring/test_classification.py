@@ -42,8 +42,9 @@ def drawn(
     return 1 / (1 + np.exp(-raw)), truth
 
 
-def a_baseline(classes: int) -> Baseline:
+def a_baseline(classes: int, *, perfect: bool = False) -> Baseline:
     answers, truth = drawn(2000, 2013, classes)
+    answers = truth if perfect else answers
     chance = np.random.default_rng(2013)
     columns = {
         "hour": chance.uniform(6, 22, len(answers)),
@@ -98,6 +99,19 @@ def test_a_classifier_that_became_worse_is_found_and_retrained_by_its_own_metric
     answer = verdict(first, world.monitor.state.model(MODEL), spec)
     assert answer.action is Action.RETRAIN
     assert answer.reason.startswith(f"recent {name} ")
+
+
+@pytest.mark.parametrize("kind", [TWO, THREE])
+def test_a_version_that_never_erred_in_training_is_found_when_it_does(tmp_path: Path, kind: dict[str, Any]) -> None:
+    classes = 3 if kind is THREE else 2
+    world = World(tmp_path, watching=False, **spec_changes("accuracy", kind))
+    world.crown(1, a_baseline(classes, perfect=True))
+    found = world.live([traffic(number, classes, good=False) for number in range(6)])
+    first = next(each for each in found if each.about is e.FindingKind.PERFORMANCE)
+    answer = verdict(first, world.monitor.state.model(MODEL), a_spec(**spec_changes("accuracy", kind)))
+    assert answer.action is Action.RETRAIN
+    assert answer.numbers["baseline_accuracy_error"] == 0
+    assert answer.numbers["accuracy_error_ratio"] <= 4000, "half a row of the baseline's is the least error there is"
 
 
 @pytest.mark.parametrize("kind", [TWO, THREE])
