@@ -37,3 +37,10 @@ def test_the_full_step_promotes_without_a_measure() -> None:
 def test_a_first_version_has_nobody_to_be_compared_with() -> None:
     assert first_steps(a_spec(), champion=None) == (FULL,)
     assert first_steps(a_spec(), champion=1) == STEPS
+
+
+def test_a_classifier_is_judged_by_the_error_of_its_metric() -> None:
+    measured = a_comparison(0.2).model_copy(update={"metric": "1 - roc_auc", "champion": 0.1})
+    found, reason = judge(a_spec(), SHADOW, measured)
+    assert found is StepVerdict.ABORT
+    assert reason.startswith("challenger 1 - ROC AUC 0.2000 against the champion's 0.1000 on 30 shadow decisions")
