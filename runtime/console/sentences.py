@@ -163,7 +163,7 @@ def _(event: e.PoolConfigured) -> _Told:
     options = event.options
     reserved = [f"{options.cpus:g} CPU"]
     reserved += [f"{options.gpus:g} GPU"] * bool(options.gpus) + [f"{options.memory} bytes"] * bool(options.memory)
-    return _Told(f"pool {event.pool} set to {options.replicas} replicas, each with {listed(tuple(reserved))}")
+    return _Told(f"set to {options.replicas} replicas, each with {listed(tuple(reserved))}", about=f"pool {event.pool}")
 
 
 @_tell.register

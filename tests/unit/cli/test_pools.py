@@ -23,7 +23,7 @@ def governed(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_is_set_stays_and_the_rest_is_as_it_was(run: Run, answer: Answer, installation: Installation) -> None:
     assert run("pool", "default", "--replicas", "1-4", "--cpus", "0.5").exit_code == 0
     said = run("pool", "default", "--memory", "2GiB", "--downscale-delay", "30s")
-    assert (said.exit_code, "pool default set to 1-4 replicas" in said.stdout) == (0, True), said.output
+    assert (said.exit_code, "pool default: set to 1-4 replicas" in said.stdout) == (0, True), said.output
     (line,) = answer("pools")
     assert (line["pool"], line["prefix"], line["running"]) == ("default", "/", None)
     options = line["options"]

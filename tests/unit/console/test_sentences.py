@@ -14,6 +14,7 @@ from runtime.domain import keeping as k
 from runtime.domain import tokens as t
 from runtime.domain.entry import Entry
 from runtime.domain.grant import SignedGrant
+from runtime.domain.pools import PoolOptions
 from runtime.domain.reports import Comparison, EvaluationReport, FeatureStatistic, GateResult, WindowPerformance
 from runtime.domain.tokens import Role
 from runtime.domain.verdict import Action, Verdict
@@ -140,6 +141,14 @@ CASES: list[tuple[e.Event, str]] = [
     (
         e.GrantRevoked(model=MODEL, version=3, grant_id="grant-1", reason="rolled back"),
         f"{MODEL}: grant of version 3 revoked: rolled back",
+    ),
+    (
+        e.PoolConfigured(pool="fast", options=PoolOptions.model_validate({"replicas": "1-4", "gpus": 0.5})),
+        "pool fast: set to 1-4 replicas, each with 0.1 CPU and 0.5 GPU",
+    ),
+    (
+        e.ModelMoved(model=MODEL, pool="fast", reason="its spec asks for it, and pool fast answers"),
+        f"{MODEL}: moved to pool fast: its spec asks for it, and pool fast answers",
     ),
     (
         e.RolloutStarted(model=MODEL, version=3, steps=STEPS),
