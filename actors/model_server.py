@@ -29,6 +29,8 @@ from runtime.domain.pools import mount_of
 from runtime.domain.routes import Routes, Servable
 from runtime.domain.sealed import Sealed
 from runtime.flavors import load
+from runtime.flavors.passed import Passed
+from runtime.flavors.quarantine import Limits, Quarantine
 from runtime.ledger.signing import check_grant, key_id_of
 from runtime.serving.authentication.authorise import GatedAuthority
 from runtime.serving.authentication.checking import Checking
@@ -70,6 +72,15 @@ class ServerOptions:
     """The folder of data subjects' keys, shared by all nodes that run a replica; ``keyring`` is its id."""
     keyring: str = ""
     checking: Checking = field(default_factory=Checking)
+    first_load: Limits = field(default_factory=Limits)
+    passed: str = ""
+    """The folder of this node that remembers what passed its first load; empty: each replica for itself."""
+
+    def quarantine(self) -> Quarantine:
+        """Where this replica tries what is new on its node."""
+        limits = self.first_load
+        passed = Passed.under(Path(self.passed), str(limits)) if self.passed else Passed()
+        return Quarantine(limits, passed)
 
     def open_keyring(self) -> Keyring:
         """Raises ``KeyringUnavailable``, also for a folder of this node's own."""
@@ -139,6 +150,7 @@ class ModelServer(Methods):
 
     async def __init__(self, options: ServerOptions) -> None:  # type: ignore[misc]  # Serve awaits it
         replica = serve.get_replica_context().replica_id.unique_id
+        self._quarantine = options.quarantine()
         governor = RemoteGovernor(options, replica)
         refusals = Refusals()
         store = await asyncio.to_thread(ObjectStore.open, options.store)
@@ -147,6 +159,7 @@ class ModelServer(Methods):
             replica,
             check=_checker(options),
             fetch=store.get,
+            vet=self._quarantine.check,
             load=load,
             on_refused=refusals.add,
             clock=_now,
@@ -182,6 +195,7 @@ class ModelServer(Methods):
 
     async def _close(self) -> None:
         self._following.cancel()
+        await asyncio.to_thread(self._quarantine.close)
         with contextlib.suppress(Exception):  # what cannot be sealed now lies in the directory and is adopted
             await asyncio.to_thread(self._capture.close)
 

@@ -30,6 +30,7 @@ from actors.model_server import ModelServer, ServerOptions
 from actors.names import pool_app
 from runtime.domain.ids import digest_of
 from runtime.domain.pools import DEFAULT, PoolOptions, Replicas, prefix_of
+from runtime.flavors.quarantine import Limits
 from runtime.policy.pools import Application, Found
 from runtime.serving.authentication.checking import Checking
 from runtime.settings import Settings
@@ -105,6 +106,8 @@ class Pools:
             wal=str(settings.wal),
             seal_seconds=settings.seal_seconds,
             pool_bytes=settings.pool_bytes,
+            first_load=Limits(settings.first_load_bytes, settings.first_load_seconds),
+            passed=str(settings.passed),
             subjects=str(settings.subjects),
             keyring=self.keyring,
             checking=Checking.of(settings),

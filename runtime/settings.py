@@ -20,6 +20,8 @@ FLEETWARD_CREDENTIAL who this command line proves to be: a file of mode 0600 wit
 FLEETWARD_TLS_CERTIFICATE, FLEETWARD_TLS_KEY  PEM files, for Serve's own proxy (default none)
 FLEETWARD_REPLICAS   replicas of the default pool (default 2)
 FLEETWARD_POOL_BYTES  memory for the versions that one replica holds (default 2147483648); least used ones leave first
+FLEETWARD_FIRST_LOAD_BYTES, FLEETWARD_FIRST_LOAD_SECONDS  what a version may take when a machine loads it for the first
+                     time, in a process of its own (default 2147483648 and 30)
 FLEETWARD_SUBJECTS   folder of the keys of data subjects, shared by all machines that run a replica (default in
                      FLEETWARD_HOME)
 FLEETWARD_SEAL_SECONDS  how often a replica seals what it captured (default 5)
@@ -62,6 +64,8 @@ class Settings(BaseModel):
     tls_key: str = ""
     replicas: int = Field(ge=1, le=1000)
     pool_bytes: int = Field(default=2 << 30, ge=1 << 20)
+    first_load_bytes: int = Field(default=2 << 30, ge=64 << 20)
+    first_load_seconds: float = Field(default=30.0, gt=0, le=3600)
     seal_seconds: float = Field(gt=0, le=3600)
     subjects: Path
 
@@ -88,6 +92,8 @@ class Settings(BaseModel):
             "tls_key": environment.get("FLEETWARD_TLS_KEY", ""),
             "replicas": environment.get("FLEETWARD_REPLICAS", "2"),
             "pool_bytes": environment.get("FLEETWARD_POOL_BYTES", str(2 << 30)),
+            "first_load_bytes": environment.get("FLEETWARD_FIRST_LOAD_BYTES", str(2 << 30)),
+            "first_load_seconds": environment.get("FLEETWARD_FIRST_LOAD_SECONDS", "30"),
             "seal_seconds": environment.get("FLEETWARD_SEAL_SECONDS", "5"),
             "subjects": environment.get("FLEETWARD_SUBJECTS", str(home / "keys" / "subjects")),
         }
@@ -102,6 +108,11 @@ class Settings(BaseModel):
     def wal(self) -> Path:
         """Write-ahead files of this node's replicas."""
         return self.home / "wal"
+
+    @property
+    def passed(self) -> Path:
+        """Which artifacts passed their first load on this node."""
+        return self.home / "passed"
 
     def as_environment(self) -> dict[str, str]:
         """Variables that give another process the same settings."""
@@ -124,6 +135,8 @@ class Settings(BaseModel):
             "FLEETWARD_TLS_KEY": self.tls_key,
             "FLEETWARD_REPLICAS": str(self.replicas),
             "FLEETWARD_POOL_BYTES": str(self.pool_bytes),
+            "FLEETWARD_FIRST_LOAD_BYTES": str(self.first_load_bytes),
+            "FLEETWARD_FIRST_LOAD_SECONDS": f"{self.first_load_seconds:g}",
             "FLEETWARD_SEAL_SECONDS": f"{self.seal_seconds:g}",
             "FLEETWARD_SUBJECTS": str(self.subjects),
         }

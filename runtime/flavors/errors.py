@@ -2,6 +2,7 @@
 
 ArtifactInvalid (an IntegrityError)   bytes are not an artifact Fleetward wrote, or could do harm when loaded
 └── UntrustedTypes                    the model inside needs types that are not on the allow-list
+QuarantineFailed                      there was no process in which an artifact could be tried
 FlavorMissing                         the library of a flavor is not installed here
 EndpointFailed                        somebody else's endpoint gave no answer that can be used
 """
@@ -29,6 +30,19 @@ class UntrustedTypes(ArtifactInvalid):
         Exception.__init__(self, types)
         self.types = types
         self.reason = f"it needs types that are not on the allow-list: {', '.join(types)}"
+
+
+class QuarantineFailed(FleetwardError):
+    """No process to try an artifact in: the machine is short of something. The artifact may be sound."""
+
+    status: ClassVar[int] = 503
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the process for first loads failed: {self.reason}"
 
 
 class FlavorMissing(FleetwardError):

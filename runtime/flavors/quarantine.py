@@ -4,12 +4,18 @@ Readers of foreign formats allocate what a file asks for, loop as long as it say
 that is crafted. None of that may happen to a replica that serves other models.
 
     replica                                  warm process (python -m runtime.flavors.quarantine)
-       | -- length, artifact --------------->  | libraries imported once, one thread
+       | <-- {}: it is warm ---------------    | libraries imported once, one thread
+       | -- length, artifact --------------->  |
        |                                       |-- fork --> limits set, load, answer no rows, exit
        | <-- length, {} or {refused: ...} ---  | <-- exit code, reason
 
+What passed is remembered by its digest on this machine (``passed``), so that each artifact comes here once; replicas of
+one machine take turns, so that the second finds what the first did. The warm process takes some 5 s of CPU to begin and
+350 MB, so it begins with the first artifact that is new, and leaves when nothing was asked of it for ``IDLE`` seconds.
+
 It is no sandbox: code that ran there could still read what this user can read. What keeps code from running is the list
-of formats (``container``) and of types (``sklearn``). Tables and endpoints are plain data and are not sent here.
+of formats (``container``) and of types (``sklearn``). Tables and endpoints are plain data, read by Fleetward's own
+models of them, and are not sent here. XGBoost's JSON and LightGBM's text are data too, but what reads them is C++.
 """
 
 from __future__ import annotations
@@ -31,14 +37,19 @@ from pathlib import Path
 from runtime.domain.ids import digest_of
 from runtime.flavors import container
 from runtime.flavors.base import Storable
-from runtime.flavors.errors import ArtifactInvalid
+from runtime.flavors.errors import ArtifactInvalid, QuarantineFailed
 from runtime.flavors.load import load
+from runtime.flavors.passed import Passed
 
 _LENGTH = struct.Struct("<Q")
 _PLAIN = frozenset(["rules", "remote"])
 _KEPT = ("PATH", "PYTHONPATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "VIRTUAL_ENV")
 _STARTS = 120.0
-"""Seconds that the warm process may take to import its libraries on a busy machine, beside the limit itself."""
+"""Seconds that the warm process may take to import its libraries on a busy machine."""
+_ANSWERS = 15.0
+"""Seconds that its answer may take beyond the limit of the load itself."""
+IDLE = 600.0
+"""Seconds after which a warm process that nobody asks gives its memory back."""
 
 
 @dataclass(frozen=True)
@@ -50,22 +61,31 @@ class Limits:
 
 
 class Quarantine:
-    """Loads what it has not seen before in a warm process first. Safe to use from several threads, one at a time."""
+    """Tries what has not passed before in a warm process. Safe to use from several threads, one at a time."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, passed: Passed | None = None) -> None:
+        """``passed`` remembers for longer than this process."""
         self._limits = limits or Limits()
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._passed: set[str] = set()
+        self._passed = passed or Passed()
 
-    def load(self, artifact: bytes) -> Storable:
-        """As ``flavors.load``; raises ``ArtifactInvalid`` too if its first load breaks a limit or ends its process."""
-        manifest, _ = container.unpack(artifact)
+    def check(self, artifact: bytes) -> None:
+        """Raises ``ArtifactInvalid`` if its first load fails, breaks a limit or ends its process.
+
+        Raises ``QuarantineFailed`` where there was no process to try it in, which says nothing of the artifact.
+        """
         digest = digest_of(artifact)
-        with self._lock:
-            if manifest.flavor not in _PLAIN and digest not in self._passed:
+        if digest in self._passed or container.unpack(artifact)[0].flavor in _PLAIN:
+            return
+        with self._lock, self._passed.turn():
+            if digest not in self._passed:
                 self._try(artifact)
                 self._passed.add(digest)
+
+    def load(self, artifact: bytes) -> Storable:
+        """As ``flavors.load``, after ``check``."""
+        self.check(artifact)
         return load(artifact)
 
     def close(self) -> None:
@@ -73,19 +93,35 @@ class Quarantine:
         with self._lock:
             self._end()
 
-    def _try(self, artifact: bytes) -> None:
-        if self._process is not None and self._process.poll() is not None:
-            self._end()
-        process = self._process = self._process or _start(self._limits)
+    def _warmed(self) -> subprocess.Popen[bytes]:
+        """The process, warm. Raises ``QuarantineFailed``."""
+        if self._process is not None and self._process.poll() is None:
+            return self._process
+        self._end()
         try:
-            answer = json.loads(_exchange(process, artifact, time.monotonic() + self._limits.seconds + _STARTS))
-        except (OSError, EOFError, TimeoutError, ValueError) as error:
+            self._process = _start(self._limits)
+            _answer(self._process, time.monotonic() + _STARTS)
+        except (OSError, EOFError, TimeoutError) as error:
             self._end()
-            raise ArtifactInvalid(
-                f"its first load ended the process it was tried in ({type(error).__name__})"
-            ) from error
+            raise QuarantineFailed(f"it did not start ({type(error).__name__})") from error
+        return self._process
+
+    def _try(self, artifact: bytes) -> None:
+        answer = json.loads(self._answer_to(artifact))
         if "refused" in answer:
             raise ArtifactInvalid(answer["refused"])
+
+    def _answer_to(self, artifact: bytes) -> bytes:
+        """Asked twice: a process that was idle may have left, or been killed, in this very moment."""
+        for is_last in (False, True):
+            process = self._warmed()
+            try:
+                return _exchange(process, artifact, self._limits.seconds + _ANSWERS)
+            except (OSError, EOFError, TimeoutError) as error:
+                self._end()
+                if is_last:
+                    raise QuarantineFailed(f"it ended before it answered ({type(error).__name__})") from error
+        raise AssertionError("unreachable: the last try returns or raises")
 
     def _end(self) -> None:
         if self._process is not None:
@@ -110,12 +146,19 @@ def _start(limits: Limits) -> subprocess.Popen[bytes]:
     )
 
 
-def _exchange(process: subprocess.Popen[bytes], artifact: bytes, deadline: float) -> bytes:
+def _exchange(process: subprocess.Popen[bytes], artifact: bytes, seconds: float) -> bytes:
     """The answer to an artifact. Raises ``EOFError``, ``TimeoutError``, ``OSError``."""
-    if process.stdin is None or process.stdout is None:
+    if process.stdin is None:
         raise EOFError
     process.stdin.write(_LENGTH.pack(len(artifact)) + artifact)
     process.stdin.flush()
+    return _answer(process, time.monotonic() + seconds)
+
+
+def _answer(process: subprocess.Popen[bytes], deadline: float) -> bytes:
+    """Raises as ``_exchange``."""
+    if process.stdout is None:
+        raise EOFError
     (length,) = _LENGTH.unpack(_exactly(process.stdout.fileno(), _LENGTH.size, deadline))
     return _exactly(process.stdout.fileno(), length, deadline)
 
@@ -137,16 +180,21 @@ def _exactly(file: int, size: int, deadline: float | None) -> bytes:
 
 def _serve(limits: Limits) -> None:
     _warm()
-    incoming, outgoing = sys.stdin.fileno(), sys.stdout.fileno()
+    incoming = sys.stdin.fileno()
+    _tell({})
     while True:
         try:
-            (length,) = _LENGTH.unpack(_exactly(incoming, _LENGTH.size, None))
+            (length,) = _LENGTH.unpack(_exactly(incoming, _LENGTH.size, time.monotonic() + IDLE))
             artifact = _exactly(incoming, length, None)
-        except EOFError:
+        except (EOFError, TimeoutError):
             return
         refused = _in_child(artifact, limits)
-        message = json.dumps({} if refused is None else {"refused": refused}).encode()
-        os.write(outgoing, _LENGTH.pack(len(message)) + message)
+        _tell({} if refused is None else {"refused": refused})
+
+
+def _tell(answer: dict[str, str]) -> None:
+    message = json.dumps(answer).encode()
+    os.write(sys.stdout.fileno(), _LENGTH.pack(len(message)) + message)
 
 
 def _warm() -> None:

@@ -59,6 +59,8 @@ Check = Callable[[Servable, str], None]
 Fetch = Callable[[str], bytes]
 """An artifact by its digest. Raises ``DigestMismatch`` when its bytes changed."""
 Load = Callable[[bytes], Predictor]
+Vet = Callable[[bytes], None]
+"""Tries an artifact where it can do no harm. Raises why it may not be loaded here; may take long the first time."""
 
 LIMIT_BYTES = 2 << 30
 """Of loaded versions, where nothing else is said."""
@@ -77,9 +79,10 @@ class Pool:
         on_refused: Callable[[LoadRefused], None],
         clock: Callable[[], datetime],
         limit_bytes: int = LIMIT_BYTES,
+        vet: Vet = lambda _: None,
     ) -> None:
         self._replica = replica
-        self._check, self._fetch, self._load = check, fetch, load
+        self._check, self._fetch, self._vet, self._load = check, fetch, vet, load
         self._on_refused, self._clock = on_refused, clock
         self.memory = Memory(limit_bytes)
         self._live: dict[str, Live] = {}
@@ -157,11 +160,15 @@ class Pool:
         return found
 
     def _bring(self, offered: Offered) -> None:
-        """Into memory, if it is not there. Raises what fetch and load raise, and ``GrantInvalid``."""
+        """Into memory, if it is not there. Raises what fetch, vet and load raise, and ``GrantInvalid``."""
+        if offered.key in self.memory:
+            return
+        artifact = self._fetch(offered.artifact)
+        self._vet(artifact)  # before its turn: an artifact that never ends must not keep others from being loaded
         with self._loading:
             if offered.key in self.memory:
                 return
-            predictor, size_bytes = measured(self._load, self._fetch(offered.artifact))
+            predictor, size_bytes = measured(self._load, artifact)
             if predictor.schema != offered.schema:
                 reason = "its artifact has another schema than was registered"
                 raise GrantInvalid(offered.key.model, offered.version, reason)

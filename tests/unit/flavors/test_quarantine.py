@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,14 @@ import pytest
 from onnx import NodeProto, TensorProto, helper
 
 from runtime.domain.errors import FleetwardError
+from runtime.domain.ids import digest_of
 from runtime.flavors import ArtifactInvalid, Storable, dump
 from runtime.flavors.container import Manifest, pack
+from runtime.flavors.errors import QuarantineFailed
+from runtime.flavors.passed import Passed
 from runtime.flavors.quarantine import Limits, Quarantine
 from runtime.flavors.rules import TablePredictor
+from runtime.serving.pool import is_passing
 from tests.unit.flavors.boosters import SCHEMA, fitted
 from tests.unit.flavors.specimens import NUMBERS, TABLE, asked, fitted_by
 from tests.unit.flavors.test_sklearn import packed
@@ -113,6 +118,50 @@ def test_plain_data_needs_no_other_process() -> None:
     quarantine = Quarantine()
     assert isinstance(quarantine.load(dump(TablePredictor(TABLE, SCHEMA))), TablePredictor)
     assert quarantine._process is None
+
+
+def test_what_passed_on_this_machine_is_not_tried_again(tmp_path: Path) -> None:
+    artifact = dump(fitted(max_iter=2))
+    Passed.under(tmp_path, "limits").add(digest_of(artifact))
+    again = Quarantine(passed=Passed.under(tmp_path, "limits"))
+    again.check(artifact)
+    assert again._process is None
+
+
+def test_who_waits_for_its_turn_finds_what_passed_meanwhile(tmp_path: Path) -> None:
+    artifact, first = dump(fitted(max_iter=2)), Passed.under(tmp_path, "limits")
+    second = Quarantine(passed=Passed.under(tmp_path, "limits"))
+    with ThreadPoolExecutor() as threads:
+        with first.turn():
+            waiting = threads.submit(second.check, artifact)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.2)
+            first.add(digest_of(artifact))
+        waiting.result(timeout=30)
+    assert second._process is None
+
+
+def test_what_passed_under_other_limits_is_tried_again(tmp_path: Path) -> None:
+    Passed.under(tmp_path, "wide").add(digest_of(b"artifact"))
+    assert digest_of(b"artifact") in Passed.under(tmp_path, "wide")
+    assert digest_of(b"artifact") not in Passed.under(tmp_path, "narrow")
+
+
+def test_a_folder_that_cannot_be_written_costs_another_first_load_and_no_more(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    passed = Passed.under(tmp_path / "file", "limits")
+    passed.add(digest_of(b"artifact"))
+    assert digest_of(b"artifact") in passed
+
+
+def test_a_process_that_does_not_start_says_nothing_of_the_artifact(monkeypatch: pytest.MonkeyPatch) -> None:
+    artifact, passed = dump(fitted(max_iter=2)), Passed()
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    quarantine = Quarantine(passed=passed)
+    with pytest.raises(QuarantineFailed, match="it did not start") as failed:
+        quarantine.check(artifact)
+    assert is_passing(failed.value)
+    assert digest_of(artifact) not in passed
 
 
 def test_a_refusal_is_one_of_fleetwards_own(quarantine: Quarantine) -> None:

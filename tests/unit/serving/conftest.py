@@ -20,6 +20,7 @@ from runtime.domain.ids import digest_of
 from runtime.domain.routes import Route, Routes, Servable
 from runtime.domain.schema import Field, FieldKind, Schema
 from runtime.domain.spec import Capture as Policy
+from runtime.flavors import ArtifactInvalid
 from runtime.serving.http import Application, Service
 from runtime.serving.pool import Pool
 
@@ -65,6 +66,7 @@ class Shop:
     loads: list[bytes] = field(default_factory=list)
     refused: list[LoadRefused] = field(default_factory=list)
     forged: set[str] = field(default_factory=set)
+    harmful: set[bytes] = field(default_factory=set)
     away: bool = False
     now: datetime = NOW
 
@@ -85,11 +87,16 @@ class Shop:
         self.loads.append(artifact)
         return Times(float(artifact), self.schemas.get(artifact, SCHEMA))
 
+    def vet(self, artifact: bytes) -> None:
+        if artifact in self.harmful:
+            raise ArtifactInvalid("its first load took more than 3 s")
+
     def pool(self) -> Pool:
         return Pool(
             "replica-1",
             check=self.check,
             fetch=self.fetch,
+            vet=self.vet,
             load=self.load,
             on_refused=self.refused.append,
             clock=lambda: self.now,

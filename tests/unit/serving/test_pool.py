@@ -53,6 +53,20 @@ def test_a_model_without_route_is_unknown_and_one_without_champion_says_why(shop
         ask(pool)
 
 
+def test_a_version_whose_first_load_does_harm_is_never_loaded_and_replaces_nothing(shop: Shop) -> None:
+    pool = shop.pool()
+    pool.apply(routes(route(shop.servable(1, 10))))
+    shop.harmful.add(b"20")
+    pool.apply(routes(route(shop.servable(2, 20))))
+    assert ask(pool).decision.version == 1
+    assert b"20" not in shop.loads
+    [refused] = shop.refused
+    assert (refused.version, refused.reason) == (
+        2,
+        "ArtifactInvalid: artifact refused: its first load took more than 3 s",
+    )
+
+
 def test_only_champion_and_challenger_may_be_named_and_a_named_one_makes_no_pair(shop: Shop) -> None:
     pool = shop.pool()
     pool.apply(routes(route(shop.servable(1, 10), shop.servable(2, 20), Stage.CANARY, 1.0)))
