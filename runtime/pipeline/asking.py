@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import orjson
 import pandas as pd
+import pyarrow as pa
 
 from runtime.domain.spec import Spec
 
@@ -30,6 +31,8 @@ class Asking:
     def __init__(self, spec: Spec, frame: pd.DataFrame) -> None:
         self._columns = [(feature, *_values(frame[feature])) for feature in spec.data.features]
         _, self._target = _values(frame[spec.data.target])
+        if spec.classes is not None:  # by name, since a number would be a class's place in the spec
+            self._target = np.array(pa.array(frame[spec.data.target]).cast(pa.string()).to_pylist(), dtype=object)
 
     def question(self, model: str, rows: Positions, parameters: Mapping[str, str] | None = None) -> Request:
         """What asks a model for a prediction of each row; missing values are null."""
@@ -42,7 +45,7 @@ class Asking:
 
     def outcomes(self, model: str, decision_id: str, rows: Positions) -> Request:
         """What tells the truth about each row of a decision."""
-        document = {"decision_id": decision_id, "actuals": self._target[rows]}
+        document = {"decision_id": decision_id, "actuals": _data(self._target[rows])}
         return Request(f"/v2/models/{model}/outcomes", _encode(document), len(rows))
 
 

@@ -29,18 +29,26 @@ Truth = Callable[[Any, str], float]
 
 
 def truth_of(schema: Schema | None) -> Truth:
-    """How a model's truths are read; of a model that nobody serves now, as any number."""
+    """How a model's truths are read; of a model that nobody serves now, as any number.
+
+    Where a spec names classes by whole numbers, a number is such a name: 2 is the class "2", wherever it stands.
+    """
     if schema is None or schema.task is not Task.CLASSIFICATION:
         return _number
     numbers = {name: float(at) for at, name in enumerate(schema.classes or ())}
-    numbers_too = f"a class's number from 0 to {schema.class_count - 1}"
-    expected = f"{', '.join(shortened(name) for name in numbers)}, or {numbers_too}" if numbers else numbers_too
+    by_number = {number: float(number) for number in range(schema.class_count)}
+    expected = f"a class's number from 0 to {schema.class_count - 1}"
+    if named := [name for name in numbers if name.lstrip("-").isdigit()]:
+        by_number = {int(name): numbers[name] for name in named}
+        expected = " or ".join(numbers)
+    elif numbers:
+        expected = f"{', '.join(shortened(name) for name in numbers)}, or {expected}"
 
     def truth(value: Any, where: str) -> float:
         if type(value) is str and value in numbers:
             return numbers[value]
-        if type(value) in (int, float) and value in range(schema.class_count):
-            return float(value)
+        if type(value) in (int, float) and value in by_number:
+            return by_number[value]
         raise RequestError(where, kind(value), expected)
 
     return truth
