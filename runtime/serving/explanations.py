@@ -57,6 +57,14 @@ class Explainer:
         baseline = self._explainable(offered, predictor, request.rows)
         return await self._in_turn(decision.model, lambda: self._explained(baseline, predictor, request, decision))
 
+    async def find(self, model: str, decision_id: str, recorded: Recorded) -> Answered:
+        """A decision that was answered before, in turn with the explanations: it may mean reading many segments.
+
+        Raises ``NoSuchDecision``, ``LedgerAway``, ``Overloaded``.
+        """
+        sealed = await recorded.where(model, decision_id)
+        return await self._in_turn(model, lambda: recorded.find(model, decision_id, sealed))
+
     async def explain_recorded(
         self, offered: Offered, predictor: Predictor, answered: Answered, recorded: Recorded
     ) -> ExplainedDecision:

@@ -227,7 +227,7 @@ class Handlers:
         if recorded is None:
             raise Unsupported("explanations of recorded decisions")
         self._pool.live(call.model)
-        found = await recorded.find(call.model, name)
+        found = await self._explainer.find(call.model, name, recorded)
         call.who.check_sees(found.caller)
         try:
             offered, predictor = await self._loaded(call.model, found.version)

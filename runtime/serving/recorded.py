@@ -8,7 +8,6 @@ the version that made it is served here; of any age, ``fleetward explain`` does 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from runtime.domain.errors import FleetwardError
@@ -53,15 +52,18 @@ class AnotherVersion(FleetwardError):
 
 
 class Recorded:
-    """Finds and explains in threads: both read the store."""
+    """What is found and explained is so in a thread: both read the store."""
 
     def __init__(self, store: ObjectStore, sealed: AskSealed, key_of: KeyOf) -> None:
         self._store, self._sealed, self._key_of = store, sealed, key_of
 
-    async def find(self, model: str, decision_id: str) -> Answered:
-        """Raises ``NoSuchDecision``, ``LedgerAway``."""
-        sealed = await self._sealed(model, decision_id)
-        return await asyncio.to_thread(find, decision_id, model, sealed, self._store)
+    async def where(self, model: str, decision_id: str) -> Sealed:
+        """The segments that may hold it. Raises ``LedgerAway``."""
+        return await self._sealed(model, decision_id)
+
+    def find(self, model: str, decision_id: str, sealed: Sealed) -> Answered:
+        """For a thread. Raises ``NoSuchDecision``."""
+        return find(decision_id, model, sealed, self._store)
 
     def explain(self, answered: Answered, predictor: Predictor, seed: int) -> ExplainedDecision:
         """For a thread. Raises as ``explain_decision``."""
