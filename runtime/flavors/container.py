@@ -13,7 +13,8 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, TypeVar
+from weakref import WeakValueDictionary
 
 from pydantic import ValidationError
 
@@ -30,6 +31,11 @@ FORMATS = (".skops", ".onnx", ".json", ".txt", ".safetensors", ".yaml", ".py")
 """What an artifact may hold: formats whose readers run nothing that stands in them. ``.py`` is compared, never run."""
 
 _PICKLE = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
+
+_Shared = TypeVar("_Shared", Schema, Encoding)
+_SCHEMAS: WeakValueDictionary[str, Schema] = WeakValueDictionary()
+_ENCODINGS: WeakValueDictionary[str, Encoding] = WeakValueDictionary()
+"""What is said of versions in memory, by its JSON."""
 
 UNREADABLE = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError)
 """What zipfile raises on damaged bytes."""
@@ -71,7 +77,7 @@ def unpack(artifact: bytes) -> tuple[Manifest, dict[str, bytes]]:
     if MANIFEST not in entries:
         raise ArtifactInvalid(f"it holds {', '.join(entries) or 'nothing'}, but no {MANIFEST}")
     try:
-        manifest = Manifest.model_validate_json(entries.pop(MANIFEST))
+        manifest = _sharing(Manifest.model_validate_json(entries.pop(MANIFEST)))
     except ValidationError as error:
         raise ArtifactInvalid(f"its manifest is not valid: {error.errors()[0]['msg']}") from error
     if list(entries) != sorted(manifest.files):
@@ -80,6 +86,21 @@ def unpack(artifact: bytes) -> tuple[Manifest, dict[str, bytes]]:
     for name, content in entries.items():
         _check_file(name, content, manifest.files[name])
     return manifest, entries
+
+
+def _sharing(manifest: Manifest) -> Manifest:
+    """The manifest, with schema and encoding of another version in memory where they are equal.
+
+    The versions of a fleet have the same columns, and a linear model is smaller than what is said of them.
+    """
+    shared: dict[str, Schema | Encoding] = {"model_schema": _known(_SCHEMAS, manifest.model_schema)}
+    if manifest.encoding is not None:
+        shared["encoding"] = _known(_ENCODINGS, manifest.encoding)
+    return manifest.model_copy(update=shared)
+
+
+def _known(known: WeakValueDictionary[str, _Shared], new: _Shared) -> _Shared:
+    return known.setdefault(new.model_dump_json(), new)
 
 
 def _check_file(name: str, content: bytes, digest: Digest) -> None:

@@ -34,6 +34,14 @@ def test_what_was_packed_is_unpacked() -> None:
     assert unpack(pack(WHOLE, FILES)) == (WHOLE, FILES)
 
 
+def test_versions_in_memory_share_what_is_said_alike_of_their_columns() -> None:
+    other = WHOLE.model_copy(update={"encoding": Encoding(columns=("hour", "dest"), categories={"dest": ("SFO",)})})
+    (one, _), (two, _), (three, _) = (unpack(pack(each, FILES)) for each in (WHOLE, WHOLE, other))
+    assert one.model_schema is two.model_schema is three.model_schema
+    assert one.encoding is two.encoding
+    assert three.encoding == other.encoding
+
+
 def test_the_same_content_is_the_same_bytes() -> None:
     assert pack(WHOLE, FILES) == pack(WHOLE.model_copy(), FILES)
     (info, _) = zipfile.ZipFile(io.BytesIO(pack(WHOLE, FILES))).infolist()
