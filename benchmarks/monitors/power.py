@@ -8,7 +8,7 @@ from monitors.world import Change, World
 
 from runtime.statistics.detector import DetectorPlan
 
-BASELINES = 4
+BASELINES = 20
 ROOT_CAUSE_REACH = 0.95
 
 
@@ -56,5 +56,5 @@ def run(case: Case, reference_rows: int, models: int, seed: int) -> dict[str, ob
         "p95_checks": round(float(np.quantile(checks, 0.95)), 1),
         "named_first": round(first, 4),
         "reach": case.reach,
-        "reached": first >= ROOT_CAUSE_REACH and (case.reach is None or checks.mean() <= case.reach),
+        "reached": first >= ROOT_CAUSE_REACH and (case.reach is None or float(checks.mean()) <= case.reach),
     }

@@ -1,14 +1,17 @@
 """The frozen reference a version's traffic is compared with, as the package stored it.
 
-    {"features": <profile>, "errors": <profile>, "rows": n, "mae": x, "bias": y, "classes"?: <counts>}
+    {"features": <profile>, "errors": <profile>, "rows": n, "mae": x, "bias": y, "classes"?: <counts>,
+     "delta0"?: {feature: x}}
 
 ``features`` is counted over the training window, ``errors`` over out-of-fold predictions of it; ``mae`` and
 ``bias`` in target units. ``classes``, of a classification, counts the same rows by answer and outcome.
+``delta0`` is how far each feature strayed in that window, if the spec asked for it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.domain.reports import WindowPerformance
@@ -24,6 +27,7 @@ class Baseline:
     errors: Profile
     performance: WindowPerformance
     classes: ClassCounts | None = None
+    delta0: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Baseline:
@@ -39,6 +43,7 @@ class Baseline:
                 **({} if counts is None else counts.metrics()),
             ),
             classes=counts,
+            delta0={name: float(value) for name, value in document.get("delta0", {}).items()},
         )
 
     def as_document(self) -> dict[str, Any]:
@@ -50,4 +55,5 @@ class Baseline:
             "mae": self.performance.mae,
             "bias": self.performance.bias,
             **({} if self.classes is None else {"classes": self.classes.as_document()}),
+            **({"delta0": dict(self.delta0)} if self.delta0 else {}),
         }

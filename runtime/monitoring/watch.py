@@ -77,11 +77,10 @@ class Watch:
         self.classes = classes_of(spec)
         wanted = None if spec.monitor.features == "all" else dict.fromkeys(spec.monitor.features, 1.0)
         checks = float(spec.monitor.false_alarm_every)
+        delta0 = baseline.delta0 if spec.monitor.delta0 == "measured" else spec.monitor.delta0
         self.features = Gauge(
             baseline.features,
-            DetectorPlan.build(
-                baseline.features, checks_between_false_alarms=checks, delta0=spec.monitor.delta0, weights=wanted
-            ),
+            DetectorPlan.build(baseline.features, checks_between_false_alarms=checks, delta0=delta0, weights=wanted),
         )
         self.errors = Gauge(
             baseline.errors,

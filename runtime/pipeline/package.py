@@ -23,10 +23,11 @@ from runtime.domain.events import VersionEvaluated, VersionRegistered
 from runtime.domain.ids import Digest, digest_of
 from runtime.domain.reports import EvaluationReport
 from runtime.domain.schema import Task
-from runtime.domain.spec import Spec
+from runtime.domain.spec import Monitoring, Spec
 from runtime.pipeline.card import model_card
 from runtime.pipeline.dataset import Partition
 from runtime.pipeline.seen import check_overrides, seen_in
+from runtime.pipeline.straying import straying
 from runtime.pipeline.train import TrainedModel
 from runtime.statistics.classification import counted
 from runtime.statistics.performance import ErrorSummary, error_profile
@@ -76,7 +77,7 @@ def package(
     """
     seen = seen_in(trained, refit=origin.spec.retrain.refit)
     check_overrides(origin.spec.overrides or (), trained, seen)
-    baseline = canonical.encode({**baseline_document(trained), "seen": seen.as_document()})
+    baseline = canonical.encode({**baseline_document(trained, origin.spec.monitor), "seen": seen.as_document()})
     documents = {
         "kind": "version_registered",
         "model": trained.model,
@@ -109,10 +110,11 @@ def package(
     return Packaged(registered, evaluated)
 
 
-def baseline_document(trained: TrainedModel) -> dict[str, Any]:
+def baseline_document(trained: TrainedModel, monitor: Monitoring | None = None) -> dict[str, Any]:
     """``runtime/monitoring/baseline.py`` reads it. Counted over rows whose predictions are out of fold or held out.
 
     All parts count the same rows: an in-sample prediction would make errors look smaller than they will be.
+    ``monitor`` says whether it is measured, too, how far the features stray by themselves.
     """
     rows, predictions = trained.honest
     schema = trained.predictor.schema
@@ -125,7 +127,11 @@ def baseline_document(trained: TrainedModel) -> dict[str, Any]:
     kinds: dict[str, Kind] = dict.fromkeys(schema.numbers, "numeric")
     kinds |= dict.fromkeys(schema.texts, "categorical")
     output = schema.outputs[0].name
-    features = Profile.from_columns({**rows.columns, output: predictions}, kinds={**kinds, output: "numeric"})
+    columns = {**rows.columns, output: predictions}
+    features = Profile.from_columns(columns, kinds={**kinds, output: "numeric"})
+    strayed = None
+    if monitor is not None and monitor.delta0 == "measured":
+        strayed = straying(features, rows, columns, monitor.every, monitor.false_alarm_every)
     is_class = schema.task is Task.CLASSIFICATION
     counts = counted(predictions, rows.target, schema.class_count) if is_class else None
     return {
@@ -135,6 +141,7 @@ def baseline_document(trained: TrainedModel) -> dict[str, Any]:
         "mae": summary.mae,
         "bias": summary.bias,
         **({"classes": counts.as_document()} if counts is not None else {}),
+        **({"delta0": strayed} if strayed is not None else {}),
     }
 
 

@@ -12,6 +12,7 @@ import importlib
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +22,7 @@ from runtime.statistics.errors import InvalidStatistic, LayoutMismatch, NoEviden
 from runtime.statistics.profile import Counts, Profile
 
 
-@dataclass(frozen=True, slots=True)
-class ChiSquare:
+class ChiSquare(NamedTuple):
     """A two-sample chi-square test of homogeneity: over bins that hold any row, uncorrected."""
 
     statistic: float
@@ -30,8 +30,7 @@ class ChiSquare:
     p_value: float
 
 
-@dataclass(frozen=True, slots=True)
-class FeatureDistances:
+class FeatureDistances(NamedTuple):
     """One feature of a window against the baseline.
 
     ``ks`` and ``wasserstein`` (in the feature's unit) are None for categories, which have no order, and where
@@ -67,8 +66,13 @@ class _Pairs:
 
     def spread(self, values: FloatVector) -> FloatVector:
         """The value of its feature for each bin."""
-        found: FloatVector = np.repeat(values, self.sizes)
+        found: FloatVector = values[self.owner]
         return found
+
+    @cached_property
+    def owner(self) -> npt.NDArray[np.intp]:
+        """The feature of each bin."""
+        return np.repeat(np.arange(self.starts.size), self.sizes)
 
     @cached_property
     def shares(self) -> tuple[FloatVector, FloatVector]:

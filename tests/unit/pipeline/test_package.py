@@ -16,6 +16,7 @@ from runtime.domain.reports import EvaluationReport
 from runtime.domain.spec import Spec
 from runtime.flavors import load
 from runtime.monitoring.baseline import Baseline
+from runtime.monitoring.watch import Watch
 from runtime.pipeline.card import model_card
 from runtime.pipeline.dataset import Partition
 from runtime.pipeline.evaluate import evaluate
@@ -104,6 +105,20 @@ def test_the_manifest_names_every_part_of_the_package(store: ObjectStore) -> Non
     assert manifest["data"]["content"] == partition.content
     assert partition.load(store, layout()).target.tolist() == rows_of(frame(200)).target.tolist()
     assert store.get(manifest["card"]).startswith(b"---\nlanguage: en\n")
+
+
+def test_how_far_features_stray_is_packaged_if_the_spec_asks_for_it(store: ObjectStore) -> None:
+    asking = a_spec(monitor={"delta0": "measured"})
+    model = trained()
+    registered = packaged(store, model, evaluate(SPEC, model, None), asking).registered
+    baseline = Baseline.from_document(canonical.decode(store.get(registered.baseline)))
+    assert set(baseline.delta0) == set(baseline.features.layout.names)
+    watch = Watch(MODEL)
+    watch.follow(2, baseline, asking)
+    assert watch.features is not None
+    assert watch.features.plan.tolerances.tolist() == list(baseline.delta0.values())
+    watch.follow(2, baseline, SPEC)
+    assert not watch.features.plan.tolerances.any()
 
 
 def test_the_same_model_is_the_same_package(store: ObjectStore) -> None:
