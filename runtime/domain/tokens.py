@@ -161,6 +161,7 @@ class Key(Document):
         return not self.revoked and now < self.expires
 
 
+@lru_cache(maxsize=16384)
 def fits(model: str, patterns: tuple[str, ...]) -> bool:
     """Whether a model's name fits one of the patterns; none fits no model."""
     return _compiled(patterns).match(model) is not None

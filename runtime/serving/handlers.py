@@ -24,7 +24,7 @@ from runtime.serving.cold import ColdLoads
 from runtime.serving.endpoints import ENDPOINTS
 from runtime.serving.explanations import Explainer
 from runtime.serving.lanes import Lanes
-from runtime.serving.live import Answer, Caller, Live, NotInMemory, Offered, Overloaded
+from runtime.serving.live import Answer, Caller, Live, NotInMemory, Offered, Overloaded, nothing
 from runtime.serving.pool import Pool
 from runtime.serving.protocols import arrow, grpc, kserve, metadata, mlflow, oip, openapi, outcomes
 from runtime.serving.protocols.document import decision_id
@@ -283,6 +283,8 @@ class Handlers:
 
     async def beside(self, answer: Answer) -> None:
         """The other half of a pair, after the answer is out: nothing that fails here is seen outside."""
+        if answer.beside is nothing:
+            return
         try:
             live, is_long = self._pool.live(answer.decision.model), answer.decision.rows > ROWS_ON_LOOP
             decision = await self._lanes.run(live, answer.beside, is_long=is_long)

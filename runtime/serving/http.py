@@ -89,5 +89,6 @@ class Application:
 
 def trace_id(headers: Headers) -> str:
     """The trace that a request belongs to; empty for none."""
-    match = _TRACE.match(headers.get(b"traceparent", b""))
+    parent = headers.get(b"traceparent")
+    match = None if parent is None else _TRACE.match(parent)
     return "" if match is None else match[1].decode()

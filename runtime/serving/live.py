@@ -101,6 +101,11 @@ class Caller:
     """The key of whom the request is about; its decisions are recorded under it."""
 
 
+def nothing() -> Decision | None:
+    """What is predicted beside an answer without a pair."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What goes out, the decision that records it, and the prediction that is made beside it afterwards."""

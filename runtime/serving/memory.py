@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from runtime.flavors import Predictor
@@ -33,6 +32,22 @@ class _Held:
     def weight_at(self, now: float) -> float:
         weight: float = self.weight * 2.0 ** ((self.used_at - now) / HALF_LIFE)
         return weight
+
+
+class _Use:
+    """One request's hold of a version; a generator would cost twice as much."""
+
+    __slots__ = ("_held", "_lock")
+
+    def __init__(self, held: _Held, lock: threading.Lock) -> None:
+        self._held, self._lock = held, lock
+
+    def __enter__(self) -> Predictor:
+        return self._held.predictor
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._held.users -= 1
 
 
 class Memory:
@@ -63,9 +78,8 @@ class Memory:
             mean = self._size // len(self._held) if self._held else 0
             return self._size + mean <= self._limit
 
-    @contextmanager
-    def use(self, key: Key) -> Iterator[Predictor]:
-        """The predictor, which stays until the end of the block. Raises ``NotInMemory``."""
+    def use(self, key: Key) -> _Use:
+        """For a ``with`` block: the predictor, which stays until its end. Raises ``NotInMemory``."""
         now = self._clock()
         with self._lock:
             held = self._held.get(key)
@@ -74,11 +88,7 @@ class Memory:
             held.users += 1
             held.weight = held.weight_at(now) + 1.0
             held.used_at = now
-        try:
-            yield held.predictor
-        finally:
-            with self._lock:
-                held.users -= 1
+        return _Use(held, self._lock)
 
     def peek(self, key: Key) -> Predictor:
         """The predictor, for whoever keeps it beyond its time here. Raises ``NotInMemory``."""

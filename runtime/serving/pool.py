@@ -43,7 +43,7 @@ from runtime.domain.ids import beside_id, new_id
 from runtime.domain.routes import Route, Routes, Servable
 from runtime.flavors import Predictor
 from runtime.policy.overrides import Watch
-from runtime.serving.live import Answer, Caller, Key, Live, Offered
+from runtime.serving.live import Answer, Caller, Key, Live, Offered, nothing
 from runtime.serving.memory import Memory
 from runtime.serving.overriding import overridden, part_for, watch_of
 from runtime.serving.predicting import NAMED, predict
@@ -271,20 +271,24 @@ class Pool:
         with self.memory.use(chosen.key) as predictor:
             decision = predict(predictor, chosen, variant, decision_id, request, caller, flags, now)
 
-        def beside() -> Decision | None:
-            if other is None or twin is None:
-                return None
-            started = replace(caller, started=time.perf_counter())
-            try:
-                return predict(twin, other, Variant.SHADOW, decision_id, request, started, (), self._clock())
-            except FleetwardError as error:
-                # A model's own words may repeat its inputs, and those of a data subject belong in no log.
-                why = error if caller.subject is None else type(error).__name__
-                _log.warning("%s version %s failed beside: %s", model, other.version, why)
-                return None
-
+        beside = nothing
+        if other is not None and twin is not None:
+            beside = partial(self._beside, twin, other, decision_id, request, caller)
         answer = Answer(decision, chosen.output, live.capture, beside)
         return answer if chosen.watch is None else self._ruled(answer, chosen.watch, request, (model,), caller)
+
+    def _beside(
+        self, twin: Predictor, other: Offered, decision_id: str, request: InferRequest, caller: Caller
+    ) -> Decision | None:
+        """The other half of a pair; None when it fails."""
+        started = replace(caller, started=time.perf_counter())
+        try:
+            return predict(twin, other, Variant.SHADOW, decision_id, request, started, (), self._clock())
+        except FleetwardError as error:
+            # A model's own words may repeat its inputs, and those of a data subject belong in no log.
+            why = error if caller.subject is None else type(error).__name__
+            _log.warning("%s version %s failed beside: %s", other.key.model, other.version, why)
+            return None
 
     def _ruled(self, answer: Answer, watch: Watch, asked: InferRequest, way: tuple[str, ...], caller: Caller) -> Answer:
         """The answer as its model's overrides let it out; ``way`` and what is raised: as ``_instead``."""
@@ -319,7 +323,7 @@ class Pool:
             now = self._clock()
             own_id = beside_id(asked_by.decision_id, model)  # a request sent again is the same decision here too
             decision = predict(predictor, chosen, Variant.CHAMPION, own_id, part, caller, flags, now)
-        answer = Answer(decision, chosen.output, live.capture, lambda: None)
+        answer = Answer(decision, chosen.output, live.capture, nothing)
         return answer if chosen.watch is None else self._ruled(answer, chosen.watch, part, (*way, model), caller)
 
     def _draw(self, live: Live, unit: str) -> tuple[Offered, Variant, Offered | None]:

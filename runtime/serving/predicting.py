@@ -27,7 +27,7 @@ def predict(
     now: datetime,
 ) -> Decision:
     """The decision. Raises ``NotServable`` when the grant has ended by ``now`` or the version fails."""
-    model, version = offered.key.model, offered.version
+    model, version, artifact = offered.key
     if now.timestamp() >= offered.valid_until:
         raise NotServable(model, f"the grant of version {version} has ended")
     try:
@@ -47,7 +47,7 @@ def predict(
         event_time=request.event_time or now,
         model=model,
         version=version,
-        artifact=offered.artifact,
+        artifact=artifact,
         grant_id=offered.grant_id,
         variant=variant,
         caller=caller.name,

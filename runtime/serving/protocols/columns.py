@@ -78,7 +78,11 @@ class Table:
         flat = np.asarray(values, dtype=np.float64)
         if not isinstance(values, list):  # JSON has no infinity
             _refuse_infinities(flat, "inputs")
-        by_column = flat.reshape(-1, 1) if rows == 1 else np.ascontiguousarray(flat.reshape(rows, -1).T)
+        if rows == 1:
+            row = flat.reshape(-1, 1)
+            columns = {name: row[at] for at, name in enumerate(self.numbers)}
+            return Fitted(1, columns, tuple([[value] for value in flat.tolist()]), ())
+        by_column = np.ascontiguousarray(flat.reshape(rows, -1).T)
         return Fitted(rows, dict(zip(self.numbers, by_column, strict=True)), tuple(by_column.tolist()), ())
 
     def mixed(self, values: Sequence[Any], rows: int) -> Fitted:
