@@ -11,7 +11,7 @@ constant, a flag) gets a bin of its own, so that leaving it is seen in both dire
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -49,8 +49,11 @@ class NumericBins:
     """
 
     edges: tuple[float, ...]
+    cuts: FloatVector = field(init=False, repr=False, compare=False)
+    """The edges as an array, made once: a tick counts every feature of every model."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "cuts", np.array(self.edges, dtype=np.float64))
         if not all(math.isfinite(edge) for edge in self.edges):
             raise InvalidStatistic("edges", "must be finite")
         if any(low >= high for low, high in pairwise(self.edges)):
@@ -102,7 +105,7 @@ class NumericBins:
 
         Comparison is in float64. Raises UncountableColumn if a value is not a number.
         """
-        return loops().between(np.asarray(self.edges, dtype=np.float64), _floats(values))
+        return loops().between(self.cuts, _floats(values))
 
     def as_document(self) -> Document:
         return {"kind": "numeric", "edges": list(self.edges)}
