@@ -27,7 +27,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # Under `uv run` Ray gives every worker an environment of its own; one node needs only this one.
 export RAY_ENABLE_UV_RUN_RUNTIME_ENV := 0
 
-.PHONY: help install compiled demo up down test check bench format
+.PHONY: help install compiled demo up down test check bench bench-serving format
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,10 @@ check: install ## format, lint, types, floors and the quick tests: no Ray, no da
 
 bench: install ## run the benchmarks, each as a ratio against a peer in the same run
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+bench-serving: compiled ## only what serves, each part with a cluster of its own (20 minutes; wants wrk and a quiet machine)
+	for part in row peers bulk swaps kill profile; do $(BIN)/python benchmarks/serving.py --part $$part; done
+	$(BIN)/python benchmarks/pool.py
 
 format: install ## format the code and apply the safe fixes
 	$(BIN)/ruff format .
