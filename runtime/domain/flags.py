@@ -1,6 +1,7 @@
 """Flags of decision records: short words for what was out of the ordinary.
 
     version_named                                    the caller named the version
+    tested                                           as a tester: it counts as nobody's traffic
     not_finite                                       the prediction is no number
     override:<action>:<when>[:<feature>]             a rule of the model's overrides fired
     answered:<number>                                this went out in place of the prediction
@@ -21,6 +22,7 @@ from itertools import pairwise
 
 OVERRIDE = "override"
 REFUSED = "refused"
+TESTED = "tested"
 
 _ON_ROWS = re.compile(r"@(\d{1,9}(?:-\d{1,9})?(?:,\d{1,9}(?:-\d{1,9})?)*) (.*)", re.ASCII | re.DOTALL)
 

@@ -40,6 +40,7 @@ class Role(StrEnum):
     APPROVER = "approver"
     AUDITOR = "auditor"
     CLIENT = "client"
+    TESTER = "tester"
     ADMIN = "admin"
     GOVERNOR = "governor"
     MONITOR = "monitor"

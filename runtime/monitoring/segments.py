@@ -1,15 +1,17 @@
 """Reads a segment into the batches the monitor counts: one for each model, version and variant in it.
 
 Inputs that were sealed under a data subject's key are opened in memory, to be counted. Rows whose key is destroyed
-come in batches of their own, without inputs: what was predicted for them still counts.
+come in batches of their own, without inputs: what was predicted for them still counts. What testers asked for does not.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from runtime.domain.decision import Variant
+from runtime.domain.flags import TESTED
 from runtime.monitoring.rows import DecisionRows, OutcomeRows
 from runtime.storage.inputs import KeyOf, opened
 from runtime.storage.objects import ObjectStore
@@ -20,8 +22,19 @@ _NO_INPUTS = (np.empty((0, 0)), np.empty((0, 0), dtype=object))
 
 def decisions_of(store: ObjectStore, digest: str, key_of: KeyOf) -> list[DecisionRows]:
     """The decisions of a segment. Raises what ``read_segment``, ``opened`` and ``key_of`` raise."""
-    readable, erased = opened(read_segment(store, digest), key_of)
+    readable, erased = opened(_traffic(read_segment(store, digest)), key_of)
     return [*_batches(readable, erased=False), *_batches(erased, erased=True)]
+
+
+def _traffic(table: pa.Table) -> pa.Table:
+    """Without the rows that testers asked for."""
+    flags = table["flags"].combine_chunks()
+    tested = pc.filter(pc.list_parent_indices(flags), pc.equal(pc.list_flatten(flags), TESTED))
+    if not len(tested):
+        return table
+    keeps = np.ones(len(table), dtype=np.bool_)
+    keeps[tested.to_numpy()] = False
+    return table.filter(pa.array(keeps))
 
 
 def _batches(table: pa.Table, *, erased: bool) -> list[DecisionRows]:

@@ -63,6 +63,7 @@ _ALLOWED: dict[Role, tuple[type, ...]] = {
     Role.APPROVER: (e.ApprovalGiven, e.VersionRefused, k.EvidenceExported),
     Role.AUDITOR: (k.EvidenceExported,),  # changes nothing, and what it takes out is told
     Role.CLIENT: (),
+    Role.TESTER: (),
     Role.ADMIN: (e.PoolConfigured, t.TokenCreated, t.TokenRevoked, t.RoleGiven, t.RoleTaken),
     Role.GOVERNOR: (
         e.GovernorStarted,

@@ -4,7 +4,8 @@
 
 Each method stands for one endpoint of ``endpoints``; so who may call it, quotas, deadlines, the capture and the data
 subject are decided where they are for HTTP. Metadata carries what headers do there: ``authorization`` (or, where
-nobody is authenticated, ``fleetward-caller``), ``idempotency-key``, ``fleetward-subject`` and ``traceparent``.
+nobody is authenticated, ``fleetward-caller``), ``idempotency-key``, ``fleetward-subject``, ``fleetward-version`` and
+``traceparent``.
 An error's status follows from the HTTP one; its text is the same.
 """
 
@@ -24,8 +25,9 @@ from runtime.domain.errors import RequestError, RequestTooLarge, UnknownModel
 from runtime.serving.authentication.authorise import UNAUTHENTICATED
 from runtime.serving.authentication.errors import NotAllowed
 from runtime.serving.body import LARGEST_BODY, Message
+from runtime.serving.call import Call
 from runtime.serving.endpoints import ENDPOINTS
-from runtime.serving.handlers import BODY_ON_LOOP, Authorise, Call
+from runtime.serving.handlers import BODY_ON_LOOP, Authorise
 from runtime.serving.http import Application, Service, trace_id
 from runtime.serving.live import Answer
 from runtime.serving.protocols.grpc import decoded, infer_request
@@ -35,7 +37,9 @@ from runtime.serving.router import Router
 
 Metadata = Iterable[tuple[str, str | bytes]]
 
-_READ: Final = frozenset(["authorization", "fleetward-caller", "idempotency-key", "fleetward-subject", "traceparent"])
+_READ: Final = frozenset(
+    ["authorization", "fleetward-caller", "fleetward-version", "idempotency-key", "fleetward-subject", "traceparent"]
+)
 _CODES: Final[Mapping[int, grpc.StatusCode]] = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
     401: grpc.StatusCode.UNAUTHENTICATED,

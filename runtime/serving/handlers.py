@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import orjson
 
@@ -19,12 +19,14 @@ from runtime.domain.spec import Capture as Policy
 from runtime.explaining.explanation import Explanation
 from runtime.flavors import Predictor
 from runtime.serving.authentication.identity import Identity
-from runtime.serving.body import Headers, Receive, read_body
+from runtime.serving.body import Headers, read_body
+from runtime.serving.call import Call
 from runtime.serving.cold import ColdLoads
 from runtime.serving.endpoints import ENDPOINTS
 from runtime.serving.explanations import Explainer
 from runtime.serving.lanes import Lanes
 from runtime.serving.live import Answer, Caller, Live, NotInMemory, Offered, Overloaded, nothing
+from runtime.serving.naming import named
 from runtime.serving.pool import Pool
 from runtime.serving.protocols import arrow, grpc, kserve, metadata, mlflow, oip, openapi, outcomes
 from runtime.serving.protocols.document import decision_id
@@ -32,7 +34,7 @@ from runtime.serving.protocols.oip import Reader
 from runtime.serving.protocols.request import Asked, InferRequest, Prediction
 from runtime.serving.recorded import AnotherVersion, Recorded
 from runtime.serving.replies import Reply, answered
-from runtime.serving.router import Action, Found
+from runtime.serving.router import Action
 from runtime.serving.subjects import Subjects
 
 _log = logging.getLogger(__name__)
@@ -69,35 +71,6 @@ class Authorise(Protocol):
     async def __call__(self, headers: Headers, action: Action, model: str | None) -> Identity:
         """Raises a ``FleetwardError`` that refuses."""
         ...
-
-
-class Call(NamedTuple):
-    """One request on its way to its handler."""
-
-    found: Found
-    method: str
-    path: str
-    headers: Headers
-    receive: Receive
-    started: float
-    """``time.perf_counter()`` when the request arrived."""
-    who: Identity
-    trace_id: str
-
-    @property
-    def caller(self) -> str:
-        """The caller's name, as decision records have it."""
-        return self.who.caller
-
-    @property
-    def model(self) -> str:
-        """The model in the path."""
-        return self.found.values["model"]
-
-    @property
-    def version(self) -> str | None:
-        """The version in the path, if it names one."""
-        return self.found.values.get("version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,12 +176,14 @@ class Handlers:
         return await self._predict(call, lambda reader, _body, _headers: grpc.read(reader, request))
 
     async def kserve_explain(self, call: Call) -> Reply:
-        asked = await self._asked(call, self._pool.reader(call.model, None), _read_kserve)
+        call = named(call, self._pool)
+        asked = await self._asked(call, self._pool.reader(call.model, call.version), _read_kserve)
         answer, explanation = await self._explained(call, asked)
         return answered(kserve.explanations(explanation, answer.decision.version, answer.decision.decision_id), answer)
 
     async def explain(self, call: Call) -> Reply:
-        reader = self._pool.reader(call.model, None)
+        call = named(call, self._pool)
+        reader = self._pool.reader(call.model, call.version)
         asked = await self._asked(call, reader, _read_infer)
         answer, explanation = await self._explained(call, asked)
         return answered(oip.explanation(_prediction(answer, reader), explanation, asked.request.id), answer)
@@ -255,6 +230,7 @@ class Handlers:
         return await asyncio.to_thread(read, reader, body, call.headers)
 
     async def _predict(self, call: Call, read: Callable[[Reader, bytes, Headers], Asked]) -> Reply:
+        call = named(call, self._pool)
         reader = self._pool.reader(call.model, call.version)
         asked = await self._asked(call, reader, read)
         answer = await self._decided(call, _with_headers(asked.request, call.headers))
@@ -263,7 +239,7 @@ class Handlers:
     async def _decided(self, call: Call, request: InferRequest) -> Answer:
         """The answer, and the decision kept before it goes out."""
         key = None if request.subject is None else await self._subjects.key(call.model, request.subject)
-        caller = Caller(call.caller, call.trace_id, call.started, key)
+        caller = Caller(call.caller, call.trace_id, call.started, key, call.is_test)
         answer = await self._answered(call, request, caller)
         await _kept(self._keep.record, answer.decision, answer.capture)
         for other in answer.others:

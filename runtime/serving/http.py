@@ -6,8 +6,9 @@
 protocols send no Content-Type, or one that is not true. Every error is a problem document with an ``error`` beside.
 
 Request headers: ``authorization`` (or, where nobody is authenticated, ``fleetward-caller``: who asks),
-``idempotency-key`` (a UUID: the decision id of a retry), ``fleetward-subject`` (whom the data are about), and
-``traceparent``. Answers carry the decision id in ``fleetward-decision-id``.
+``fleetward-version`` (which live version answers a tester), ``idempotency-key`` (a UUID: the decision id of a retry),
+``fleetward-subject`` (whom the data are about), and ``traceparent``. Answers carry the decision id in
+``fleetward-decision-id``.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from collections.abc import Awaitable, Callable
 
 from runtime.serving.authentication.authorise import UNAUTHENTICATED
 from runtime.serving.body import Headers, Message, Receive
+from runtime.serving.call import Call
 from runtime.serving.deadlines import Deadlines
 from runtime.serving.endpoints import ENDPOINTS
-from runtime.serving.handlers import Authorise, Call, Handlers, Keep, Service
+from runtime.serving.handlers import Authorise, Handlers, Keep, Service
 from runtime.serving.replies import Reply, failure
 from runtime.serving.router import Router
 

@@ -99,6 +99,8 @@ class Caller:
     """``time.perf_counter()`` when the request arrived."""
     subject: SubjectKey | None = None
     """The key of whom the request is about; its decisions are recorded under it."""
+    is_tester: bool = False
+    """It named the version as a tester."""
 
 
 def nothing() -> Decision | None:

@@ -260,7 +260,7 @@ class Pool:
         if version is not None:
             chosen = self._named(live, version)
             variant = Variant.CHAMPION if chosen is live.champion else Variant.CANARY
-            flags: tuple[str, ...] = (NAMED,)
+            flags: tuple[str, ...] = (NAMED, flag.TESTED) if caller.is_tester else (NAMED,)
             other = None
         else:
             chosen, variant, other = self._draw(live, request.sticky_key or decision_id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from runtime.domain.tokens import Role, fits
 from runtime.serving.authentication.errors import NotAllowed
 
-_READERS = frozenset({Role.CLIENT, Role.AUDITOR})
+_EVERYTHING = frozenset({Role.CLIENT, Role.TESTER, Role.AUDITOR})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,11 @@ class Identity:
         if not fits(model, self.models):
             raise NotAllowed(self.caller, f"model {model!r} is none of its models")
 
+    def check_tests(self) -> None:
+        """Raises ``NotAllowed`` when it may not say which version answers; which models it may ask is not said here."""
+        if Role.TESTER not in self.roles:
+            raise NotAllowed(self.caller, "to say which version answers it needs the role tester")
+
     def check_reads(self, model: str) -> None:
         """Raises ``NotAllowed`` when it may not see what the model takes and whether it is ready."""
         if not self.reads(model):
@@ -46,4 +51,4 @@ class Identity:
 
 def anybody(caller: str) -> Identity:
     """Where nobody is authenticated: the name is believed, and everything may be asked."""
-    return Identity(caller, caller, _READERS, ("*",), None, float("inf"))
+    return Identity(caller, caller, _EVERYTHING, ("*",), None, float("inf"))

@@ -36,7 +36,8 @@ class _Operation(NamedTuple):
 
 
 _BODY_FAILS = (400, 404, 413, 415, 422, 501, 503)
-_DECIDES = ("fleetward-caller", "idempotency-key", "traceparent")
+_DECISION_FAILS = (*_BODY_FAILS, 409)
+_DECIDES = ("fleetward-caller", "fleetward-version", "idempotency-key", "traceparent")
 
 _OPERATIONS = {
     "server_metadata": _Operation("The server: name, version, extensions", {JSON: "ServerMetadata"}),
@@ -59,7 +60,7 @@ _OPERATIONS = {
         "Predict; the Open Inference Protocol's request, or an Arrow stream",
         {JSON: "InferAnswer", _RAW: "Binary", arrow.MEDIA_TYPE: "Binary"},
         {JSON: "InferRequest", _RAW: "Binary", arrow.MEDIA_TYPE: "Binary"},
-        _BODY_FAILS,
+        _DECISION_FAILS,
         (*_DECIDES, "inference-header-content-length"),
         is_decision=True,
     ),
@@ -67,7 +68,7 @@ _OPERATIONS = {
         "Predict; KServe's v1 request",
         {JSON: "Predictions"},
         {JSON: "KServeRequest"},
-        _BODY_FAILS,
+        _DECISION_FAILS,
         _DECIDES,
         is_decision=True,
     ),
@@ -75,7 +76,7 @@ _OPERATIONS = {
         "Predict, and say what each feature contributed",
         {JSON: "Explanations"},
         {JSON: "KServeRequest"},
-        (*_BODY_FAILS, 500),
+        (*_DECISION_FAILS, 500),
         _DECIDES,
         is_decision=True,
     ),
@@ -83,7 +84,7 @@ _OPERATIONS = {
         "Predict, and say what each feature contributed, as one output more",
         {JSON: "InferAnswer"},
         {JSON: "InferRequest", _RAW: "Binary", arrow.MEDIA_TYPE: "Binary"},
-        (*_BODY_FAILS, 500),
+        (*_DECISION_FAILS, 500),
         (*_DECIDES, "inference-header-content-length"),
         is_decision=True,
     ),
@@ -97,7 +98,7 @@ _OPERATIONS = {
         "Predict; MLflow's scoring request",
         {JSON: "Predictions"},
         {JSON: "MLflowRequest", CSV: "Text"},
-        _BODY_FAILS,
+        _DECISION_FAILS,
         _DECIDES,
         is_decision=True,
     ),
@@ -113,6 +114,10 @@ _OPERATIONS = {
 
 _HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "fleetward-caller": ("Who asks, as decision records have it", {"type": "string", "pattern": "^[!-~]{1,128}$"}),
+    "fleetward-version": (
+        "Which live version answers, for testers",
+        {"type": "string", "pattern": "^([0-9]{1,9}|champion|challenger)$"},
+    ),
     "idempotency-key": ("The decision id of a retry", {"type": "string", "format": "uuid"}),
     "traceparent": ("W3C trace context", {"type": "string"}),
     "inference-header-content-length": ("Bytes of JSON before raw tensors", {"type": "integer", "minimum": 0}),

@@ -1,11 +1,13 @@
 """Segments as the monitor reads them: batches of one model, version and variant, rows in their order."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from runtime.domain import events as e
+from runtime.domain.flags import TESTED
 from runtime.monitoring.baseline import Baseline
 from runtime.monitoring.segments import decisions_of, outcomes_of
 from runtime.storage.objects import ObjectStore
@@ -30,6 +32,15 @@ def test_decisions_come_back_by_version_and_variant(store: ObjectStore) -> None:
     assert np.array_equal(champion.numbers, np.vstack([first.numbers, second.numbers]))
     assert champion.texts.tolist() == [*first.texts.tolist(), *second.texts.tolist()]
     assert (shadow.version, shadow.variant, shadow.keys) == (2, "shadow", first.keys)
+
+
+def test_what_testers_asked_for_is_nobodys_traffic(store: ObjectStore) -> None:
+    today, tomorrow = Traffic(0, rows=3), Traffic(1, rows=2)
+    tested = replace(today.decision, flags=("version_named", TESTED))
+    other = replace(tomorrow.decision, flags=("version_named",))
+    (segment,) = seal(frames(tested, other), store, "r", "e")
+    (batch,) = decisions_of(store, segment.digest, lambda pseudonym: None)
+    assert batch.keys == rows_of(tomorrow.decision).keys
 
 
 def test_outcomes_come_back_with_their_rows(store: ObjectStore) -> None:
