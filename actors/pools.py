@@ -89,7 +89,7 @@ class Pools:
         try:
             handle = await asyncio.to_thread(serve.get_app_handle, pool_app(pool))
             return bool(await asyncio.wait_for(handle.answers_for.remote(list(models)), _ANSWERS_WITHIN_S))
-        except (RayServeException, RayError, TimeoutError):
+        except (KeyError, RayServeException, RayError, TimeoutError):  # KeyError: it is not deployed yet
             return False
 
     def found(self, follows: Mapping[str, bool]) -> dict[str, Found]:
