@@ -85,8 +85,8 @@ check: install ## format, lint, types, floors and the quick tests: no Ray, no da
 bench: install ## run the benchmarks, each as a ratio against a peer in the same run
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
 
-bench-serving: compiled ## only what serves, each part with a cluster of its own (20 minutes; wants wrk and a quiet machine)
-	for part in row peers bulk swaps kill profile; do $(BIN)/python benchmarks/serving.py --part $$part; done
+bench-serving: compiled ## only what serves (20 minutes; wants wrk and a quiet machine)
+	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/pool.py
 
 format: install ## format the code and apply the safe fixes

@@ -1,4 +1,4 @@
-"""What governance costs a request, and what others cost: parts, each with its own cluster, each a table and JSON.
+"""What governance costs a request, and what others cost: parts, each a table and JSON.
 
     row      one row: Fleetward (authentication, capture, monitor) against the model in bare Serve, the same HAProxy
     peers    one row: the same estimator in MLServer and in MLflow's server
@@ -10,8 +10,8 @@
     python benchmarks/serving.py --part row --rounds 7 --seconds 5
     python benchmarks/serving.py --quick          every part, short: whether it runs, not how fast it is
 
-Sides take turns within each round; a ratio is the median over rounds of what neighbours in a round have. wrk makes the
-load. Results stand in results/serving.json, a part beside the others.
+Parts with as many replicas share a cluster. Sides take turns within each round; a ratio is the median over rounds of
+what neighbours in a round have. wrk makes the load. Results stand in results/serving.json, part by part.
 """
 
 from __future__ import annotations
@@ -19,20 +19,22 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.servers import bulk, kill, peer_rows, profile, rows, swaps  # noqa: E402
+from benchmarks.servers.fleet import served  # noqa: E402
 from benchmarks.servers.report import Effort, keep  # noqa: E402
 
-PARTS = {
-    "row": rows.measure,
-    "peers": peer_rows.measure,
-    "bulk": bulk.measure,
-    "swaps": swaps.measure,
-    "kill": kill.measure,
-    "profile": profile.measure,
+PARTS: dict[str, Any] = {
+    "row": rows,
+    "peers": peer_rows,
+    "bulk": bulk,
+    "profile": profile,
+    "swaps": swaps,
+    "kill": kill,
 }
 
 
@@ -44,11 +46,14 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one second and one round; keeps no result")
     options = parser.parse_args()
     effort = Effort(1, 1, is_quick=True) if options.quick else Effort(options.rounds, options.seconds)
-    for part in options.part or PARTS:
-        print(f"-- {part}")
-        result = PARTS[part](effort)
-        if not effort.is_quick:
-            keep("serving", part, result)
+    parts = {name: part for name, part in PARTS.items() if not options.part or name in options.part}
+    for replicas in sorted({part.REPLICAS for part in parts.values()}):
+        with served(replicas) as fleet:
+            for name in [name for name, part in parts.items() if replicas == part.REPLICAS]:
+                print(f"-- {name}", flush=True)
+                result = PARTS[name].measure(fleet, effort)
+                if not effort.is_quick:
+                    keep("serving", name, result)
 
 
 if __name__ == "__main__":

@@ -9,18 +9,19 @@ import numpy as np
 import orjson
 
 from benchmarks.servers import peers
-from benchmarks.servers.fleet import Served, json_body, matrix, served
+from benchmarks.servers.fleet import Served, json_body, matrix
 from benchmarks.servers.load import Ask
 from benchmarks.servers.peer_rows import side
 from benchmarks.servers.report import Effort, Side, conditions, ratio, reached, table, take_turns, throughput
 
+REPLICAS = 1
 ROWS = 1000
 PEER = "mlserver"
 
 
-def measure(effort: Effort) -> dict[str, Any]:
+def measure(fleet: Served, effort: Effort) -> dict[str, Any]:
     """Throughput against MLServer's JSON."""
-    with served(replicas=1) as fleet, ExitStack() as held:
+    with ExitStack() as held:
         replicas = tuple(fleet.replicas("pool-default"))
         sides = {
             "fleetward, JSON": Side(fleet.ask(ROWS), replicas),

@@ -12,7 +12,7 @@ import signal
 import time
 from typing import Any
 
-from benchmarks.servers.fleet import Served, served
+from benchmarks.servers.fleet import Served
 from benchmarks.servers.load import CONNECTIONS, Load
 from benchmarks.servers.report import Effort, reached
 
@@ -22,14 +22,13 @@ KEYED = {"without keys": False, "with keys": True}
 _BACK_WITHIN_S = 90.0
 
 
-def measure(effort: Effort) -> dict[str, Any]:
+def measure(fleet: Served, effort: Effort) -> dict[str, Any]:
     """Failed requests a kill, both ways in turns."""
     kills = 1 if effort.is_quick else KILLS
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in KEYED}
-    with served(REPLICAS) as fleet:
-        for _ in range(kills):
-            for name, keyed in KEYED.items():
-                found[name].append(one_kill(fleet, effort.seconds, keyed=keyed))
+    for _ in range(kills):
+        for name, keyed in KEYED.items():
+            found[name].append(one_kill(fleet, effort.seconds, keyed=keyed))
     failed = {name: [each["failed"] for each in runs] for name, runs in found.items()}
     for name, runs in found.items():
         print(f"{name}: failed {failed[name]} of {[each['requests'] for each in runs]} requests around each kill")

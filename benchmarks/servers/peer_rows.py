@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.servers import peers
-from benchmarks.servers.fleet import Served, served
+from benchmarks.servers.fleet import Served
 from benchmarks.servers.report import Effort, Side, conditions, p99, ratio, reached, table, take_turns, throughput
 
+REPLICAS = 1
 LEAST = {"mlserver": 1.4, "mlflow": 2.3}
 
 
-def measure(effort: Effort) -> dict[str, Any]:
+def measure(fleet: Served, effort: Effort) -> dict[str, Any]:
     """Throughput against each peer."""
-    with served(replicas=1) as fleet, ExitStack() as held:
+    with ExitStack() as held:
         sides = {"fleetward": Side(fleet.ask(1), tuple(fleet.replicas("pool-default")))}
         for peer in peers.PACKAGES:
             sides[peer] = side(peer, fleet, held, rows=1)

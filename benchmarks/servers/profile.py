@@ -15,11 +15,12 @@ from typing import Any
 
 import psutil
 
-from benchmarks.servers.fleet import Served, served
+from benchmarks.servers.fleet import Served
 from benchmarks.servers.load import Load
 from benchmarks.servers.report import Effort, conditions
 from runtime.local_cluster.processes import members_of
 
+REPLICAS = 1
 RATE = 250
 STAGES = (
     ("authenticate", ("runtime/serving/authentication/",)),
@@ -37,9 +38,9 @@ STAGES = (
 OTHER = "other"
 
 
-def measure(effort: Effort) -> dict[str, Any]:
+def measure(fleet: Served, effort: Effort) -> dict[str, Any]:
     """Microseconds a request by stage, and what else the request costs."""
-    with served(replicas=1) as fleet, Load(fleet.ask(1)) as load:
+    with Load(fleet.ask(1)) as load:
         (replica,) = fleet.replicas("pool-default")
         proxies = haproxies(fleet)
         seconds = max(3, effort.seconds * effort.rounds)

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.servers.fleet import Served, json_body, served
+from benchmarks.servers.fleet import Served, json_body
 from benchmarks.servers.load import Ask
 from benchmarks.servers.report import Effort, Side, conditions, cpu, p99, ratio, reached, table, take_turns, throughput
 
+REPLICAS = 1
 ROWS = 1
 
 
-def measure(effort: Effort) -> dict[str, Any]:
+def measure(fleet: Served, effort: Effort) -> dict[str, Any]:
     """Ratios to bare Serve with the library's own predict, and to one with the flavor's."""
-    with served(replicas=1) as fleet:
-        sides = {
-            "fleetward": Side(fleet.ask(ROWS), tuple(fleet.replicas("pool-default"))),
-            "bare, scikit-learn": bare(fleet, "raw"),
-            "bare, flavor": bare(fleet, "flavor"),
-        }
-        found = take_turns(sides, effort)
+    from ray import serve
+
+    sides = {
+        "fleetward": Side(fleet.ask(ROWS), tuple(fleet.replicas("pool-default"))),
+        "bare, scikit-learn": bare(fleet, "raw"),
+        "bare, flavor": bare(fleet, "flavor"),
+    }
+    found = take_turns(sides, effort)
+    for how in ("raw", "flavor"):
+        serve.delete(f"bare-{how}")
     print("one row, JSON, one replica, 8 connections")
     return {
         **conditions(effort),

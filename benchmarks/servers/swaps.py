@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks.servers.fleet import MODEL, Served, served
+from benchmarks.servers.fleet import MODEL, Served
 from benchmarks.servers.load import Load
 from benchmarks.servers.report import Effort, reached
 
@@ -22,19 +22,18 @@ _WITHIN_S = 60.0
 _BETWEEN_ASKS_S = 0.005
 
 
-def measure(effort: Effort) -> dict[str, Any]:
+def measure(fleet: Served, effort: Effort) -> dict[str, Any]:
     """Failed requests, and seconds from each grant to the last replica's first answer with the new version."""
     swaps = 3 if effort.is_quick else SWAPS
-    with served(REPLICAS) as fleet:
-        ports = fleet.ports()
-        assert len(ports) == REPLICAS
-        with Load(fleet.ask(1)) as load:
-            begun = time.monotonic()
-            numbers = [swap(fleet, ports, at) for at in range(swaps)]
-            took = time.monotonic() - begun
-            answered = load.end()
-        granted = grants(fleet)
-        seconds = sorted(answer - granted[version] for version, answer in numbers)
+    ports = fleet.ports()
+    assert len(ports) == REPLICAS
+    with Load(fleet.ask(1)) as load:
+        begun = time.monotonic()
+        numbers = [swap(fleet, ports, at) for at in range(swaps)]
+        took = time.monotonic() - begun
+        answered = load.end()
+    granted = grants(fleet)
+    seconds = sorted(answer - granted[version] for version, answer in numbers)
     print(f"{swaps} swaps on {REPLICAS} replicas in {took:.0f} s under load, {answered.requests:,} requests")
     middle, last = statistics.median(seconds), seconds[-1]
     print(f"from grant to all replicas: median {middle:.2f} s, slowest {last:.2f} s")
