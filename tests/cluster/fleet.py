@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -197,13 +198,26 @@ def ask_around(fleet: Fleet) -> dict[str, httpx.Response]:
     model = MODELS[0]
     long = {"inputs": [{"name": "hour", "shape": [2], "datatype": "FP64", "data": [1.0]}]}
     path = f"{fleet.url}/v2/models/{model}/infer"
+    good = ask(fleet, model)
     return {
-        "good": ask(fleet, model),
+        "good": good,
+        "explained": explained(fleet, model, good.headers["fleetward-decision-id"]),
         "unknown model": httpx.post(f"{fleet.url}/v2/models/nobody/infer", content=b"{}", trust_env=False),
         "missing feature": ask(fleet, model, drop="temp"),
         "renamed feature": ask(fleet, model, rename={"temp": "temperature"}),
         "wrong shape": httpx.post(path, content=orjson.dumps(long), trust_env=False),
     }
+
+
+def explained(fleet: Fleet, model: str, decision_id: str) -> httpx.Response:
+    """Why a decision was what it was, as soon as its segment is sealed."""
+    path = f"{fleet.url}/v2/models/{model}/decisions/{decision_id}/explanation"
+    deadline = time.monotonic() + 60
+    while True:
+        answer = httpx.get(path, headers=fleet.headers, trust_env=False, timeout=30)
+        if answer.status_code != httpx.codes.NOT_FOUND or time.monotonic() > deadline:
+            return answer
+        time.sleep(0.2)
 
 
 def tamper(fleet: Fleet) -> Tampered:

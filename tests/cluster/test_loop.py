@@ -43,6 +43,15 @@ def test_a_good_question_is_answered(story: Story) -> None:
     assert 60 < answer.json()["outputs"][0]["data"][0] < 300
 
 
+def test_an_answer_is_explained_afterwards_by_its_id(story: Story) -> None:
+    answer, explained = story.answers["good"], story.answers["explained"]
+    assert explained.status_code == 200, explained.text
+    document = explained.json()
+    assert document["decision_id"] == answer.headers["fleetward-decision-id"]
+    assert [row["output"] for row in document["rows"]] == answer.json()["outputs"][0]["data"]
+    assert document["method"] in {"tree_shap", "linear_shap"}
+
+
 def test_a_bad_question_is_told_what_is_wrong_with_it(story: Story) -> None:
     answers = story.answers
     assert answers["unknown model"].status_code == 404
