@@ -19,6 +19,7 @@ from runtime.domain.spec import Capture as Policy
 from runtime.explaining.explanation import Explanation
 from runtime.flavors import Predictor
 from runtime.serving.authentication.identity import Identity
+from runtime.serving.awaited import MOST, Awaited, Waits
 from runtime.serving.body import Headers, read_body
 from runtime.serving.call import Call
 from runtime.serving.cold import ColdLoads
@@ -239,7 +240,7 @@ class Handlers:
     async def _decided(self, call: Call, request: InferRequest) -> Answer:
         """The answer, and the decision kept before it goes out."""
         key = None if request.subject is None else await self._subjects.key(call.model, request.subject)
-        caller = Caller(call.caller, call.trace_id, call.started, key, call.is_test)
+        caller = Caller(call.caller, call.trace_id, call.started, key, call.is_test, Awaited())
         answer = await self._answered(call, request, caller)
         await _kept(self._keep.record, answer.decision, answer.capture)
         for other in answer.others:
@@ -252,10 +253,22 @@ class Handlers:
         answer = partial(self._pool.answer, call.model, call.version, request, caller)
         for _ in range(LOADS_A_REQUEST):
             try:
-                return await self._lanes.run(live, answer, is_long=is_long)
+                return await self._here(live, answer, caller.awaited, is_long=is_long)
             except NotInMemory as cold:
                 await self._cold.wait_for(cold.key)
         raise Overloaded(call.model, "its version is evicted as soon as it is loaded")
+
+    async def _here(
+        self, live: Live, decide: Callable[[], _Decided], awaited: Awaited | None, *, is_long: bool
+    ) -> _Decided:
+        """What is decided, when all has come that it waits for from elsewhere."""
+        for _ in range(MOST):
+            try:
+                return await self._lanes.run(live, decide, is_long=is_long)
+            except Waits as waits:
+                assert awaited is not None  # noqa: S101 - who has none is never told to wait
+                awaited.add(waits.key, await self._lanes.wait(self._pool.live(waits.key.model), waits.ask))
+        raise Overloaded(live.model, "its routes change as soon as it is answered")
 
     async def beside(self, answer: Answer) -> None:
         """The other half of a pair, after the answer is out: nothing that fails here is seen outside."""
@@ -263,7 +276,8 @@ class Handlers:
             return
         try:
             live, is_long = self._pool.live(answer.decision.model), answer.decision.rows > ROWS_ON_LOOP
-            decision = await self._lanes.run(live, answer.beside, is_long=is_long)
+            awaited = Awaited()
+            decision = await self._here(live, partial(answer.beside, awaited), awaited, is_long=is_long)
             if decision is not None:
                 await _kept(self._keep.record, decision, answer.capture)
         except Exception:  # noqa: BLE001 - the caller has the answer already
@@ -283,6 +297,7 @@ class Handlers:
 
 
 _Record = TypeVar("_Record")
+_Decided = TypeVar("_Decided")
 
 
 async def _kept(keep: Callable[[_Record, Policy], None], record: _Record, policy: Policy) -> None:

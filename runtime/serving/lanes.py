@@ -3,6 +3,7 @@
     quick model                        on the event loop: a thread would cost more than the prediction
     slow, or ``serving.blocking``,     in a thread, at most ``serving.concurrency`` at a time for one model;
     or many rows                       as many again may wait, the next is refused with 503 and Retry-After
+    answered from elsewhere            awaited on the event loop, under the same permits
 
 A model is slow when its predictions of late took longer than ``SLOW_SECONDS``; the first few run in a thread, since
 nobody knows yet. A permit comes back when the prediction ends, not when its caller gives up: a model that hangs takes
@@ -13,13 +14,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from runtime.serving.authentication.errors import TooSlow
+from runtime.serving.awaited import Waits
 from runtime.serving.live import Live, NotInMemory, Offered, Overloaded
 
 SLOW_SECONDS = 0.005
@@ -76,6 +78,23 @@ class Lanes:
         except TimeoutError as error:
             raise TooSlow(seconds) from error
 
+    async def wait(self, live: Live, ask: Callable[[], Awaitable[_Result]]) -> _Result:
+        """What comes from elsewhere, with the model's permits and timeout and in no thread.
+
+        Raises as ``run``; a permit comes back when nobody waits for the answer any more, since that ends the question.
+        """
+        lane = self._lanes.get(live.model) or self._begin(live, None)
+        seconds = live.serving.timeout.total_seconds()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._enter(live.model, lane, live.serving.concurrency)
+                try:
+                    return await ask()
+                finally:
+                    self._leave(lane)
+        except TimeoutError as error:
+            raise TooSlow(seconds) from error
+
     async def _in_thread(self, predict: Callable[[], _Result], lane: _Lane) -> _Result:
         loop = asyncio.get_running_loop()
 
@@ -129,7 +148,7 @@ def _timed(predict: Callable[[], _Result], lane: _Lane) -> _Result:
     started = time.perf_counter()
     try:
         answer = predict()
-    except NotInMemory:
+    except (NotInMemory, Waits):
         raise  # it did not predict
     except Exception:
         lane.note(time.perf_counter() - started)

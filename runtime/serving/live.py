@@ -15,6 +15,7 @@ from runtime.domain.schema import Schema
 from runtime.domain.serving import Serving
 from runtime.domain.spec import Capture as Policy
 from runtime.policy.overrides import Watch
+from runtime.serving.awaited import Awaited
 from runtime.serving.protocols.oip import Reader
 from runtime.storage.subject_key import SubjectKey
 
@@ -101,9 +102,11 @@ class Caller:
     """The key of whom the request is about; its decisions are recorded under it."""
     is_tester: bool = False
     """It named the version as a tester."""
+    awaited: Awaited | None = None
+    """What versions that answer from elsewhere gave so far; without it they are asked in the caller's thread."""
 
 
-def nothing() -> Decision | None:
+def nothing(_: Awaited | None = None) -> Decision | None:
     """What is predicted beside an answer without a pair."""
     return None
 
@@ -115,7 +118,8 @@ class Answer:
     decision: Decision
     output: str
     capture: Policy
-    beside: Callable[[], Decision | None]
+    beside: Callable[..., Decision | None]
+    """Called with what was awaited for it (``awaited``), or with nothing."""
     overridden: Overridden | None = None
     """What the model's overrides made of it; None where none fired."""
 

@@ -43,6 +43,7 @@ from runtime.domain.ids import beside_id, new_id
 from runtime.domain.routes import Route, Routes, Servable
 from runtime.flavors import Predictor
 from runtime.policy.overrides import Watch
+from runtime.serving.awaited import Awaited
 from runtime.serving.live import Answer, Caller, Key, Live, Offered, nothing
 from runtime.serving.memory import Memory
 from runtime.serving.overriding import overridden, part_for, watch_of
@@ -256,7 +257,12 @@ class Pool:
         Raises as ``reader``, ``NotServable`` when the grant has ended or the version fails, and ``NotInMemory``.
         """
         live = self.live(model)
-        decision_id = request.decision_id or new_id()
+        awaited = caller.awaited
+        if awaited is None:
+            decision_id = request.decision_id or new_id()
+        else:
+            awaited.begin()
+            decision_id = request.decision_id or awaited.decision_id
         if version is not None:
             chosen = self._named(live, version)
             variant = Variant.CHAMPION if chosen is live.champion else Variant.CANARY
@@ -268,7 +274,8 @@ class Pool:
         # A pair is kept in memory while its route is there, and by this request when the route changes meanwhile.
         twin = None if other is None else self.memory.peek(other.key)
         now = self._clock()
-        with self.memory.use(chosen.key) as predictor:
+        with self.memory.use(chosen.key) as held:
+            predictor = held if awaited is None else awaited.ready(held, chosen.key, request.columns)
             decision = predict(predictor, chosen, variant, decision_id, request, caller, flags, now)
 
         beside = nothing
@@ -278,9 +285,18 @@ class Pool:
         return answer if chosen.watch is None else self._ruled(answer, chosen.watch, request, (model,), caller)
 
     def _beside(
-        self, twin: Predictor, other: Offered, decision_id: str, request: InferRequest, caller: Caller
+        self,
+        twin: Predictor,
+        other: Offered,
+        decision_id: str,
+        request: InferRequest,
+        caller: Caller,
+        awaited: Awaited | None = None,
     ) -> Decision | None:
         """The other half of a pair; None when it fails."""
+        if awaited is not None:
+            awaited.begin()
+            twin = awaited.ready(twin, other.key, request.columns)
         started = replace(caller, started=time.perf_counter())
         try:
             return predict(twin, other, Variant.SHADOW, decision_id, request, started, (), self._clock())
@@ -319,7 +335,9 @@ class Pool:
             raise NotServable(asked, f"a fallback is not to be had in its pool: {error}") from error
         part = part_for(chosen.schema, request, rows, by, model)
         flags = (flag.answers_for(by, asked_by.decision_id),)
-        with self.memory.use(chosen.key) as predictor:
+        awaited = caller.awaited
+        with self.memory.use(chosen.key) as held:
+            predictor = held if awaited is None else awaited.ready(held, chosen.key, part.columns)
             now = self._clock()
             own_id = beside_id(asked_by.decision_id, model)  # a request sent again is the same decision here too
             decision = predict(predictor, chosen, Variant.CHAMPION, own_id, part, caller, flags, now)
