@@ -201,7 +201,7 @@ def ask_around(fleet: Fleet) -> dict[str, httpx.Response]:
     good = ask(fleet, model)
     return {
         "good": good,
-        "explained": explained(fleet, model, good.headers["fleetward-decision-id"]),
+        "explained": explained(fleet, model, good.headers.get("fleetward-decision-id", "none")),
         "unknown model": httpx.post(f"{fleet.url}/v2/models/nobody/infer", content=b"{}", trust_env=False),
         "missing feature": ask(fleet, model, drop="temp"),
         "renamed feature": ask(fleet, model, rename={"temp": "temperature"}),
