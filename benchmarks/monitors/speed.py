@@ -61,7 +61,7 @@ def run(seed: int) -> list[dict[str, object]]:
     mine = float(str(found[0]["cpu_ms"]))
     print(f"{'':44}{'CPU':>12}{'times ours':>12}{'wanted':>10}")
     for each in found:
-        print(f"{each['what']!s:44}{each['cpu_ms']!s:>9} ms{'':>12}{each.get('reach', '')!s:>10}")
+        print(f"{each['what']!s:44}{each['cpu_ms']!s:>9} ms{'':>12}{each.get('reach') or ''!s:>10}")
     with tempfile.TemporaryDirectory() as folder:
         np.save(Path(folder) / "reference.npy", reference)
         np.save(Path(folder) / "current.npy", current)
