@@ -48,5 +48,9 @@ def bare(fleet: Served, how: Any) -> Side:
     from benchmarks.servers.bare import bare_app
 
     name = f"bare-{how}"
-    serve.run(bare_app(fleet.artifact(), how), name=name, route_prefix=f"/{name}")
+    try:
+        serve.run(bare_app(fleet.artifact(), how), name=name, route_prefix=f"/{name}")
+    except RuntimeError as error:
+        reasons = [each.message for each in serve.status().applications[name].deployments.values()]
+        raise SystemExit(f"{error}: {reasons}") from error
     return Side(Ask(f"{fleet.cluster.serve_url}/{name}", json_body(ROWS)), tuple(fleet.replicas(name)))

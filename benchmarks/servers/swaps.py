@@ -18,7 +18,8 @@ from benchmarks.servers.report import Effort, reached
 
 SWAPS, REPLICAS = 50, 2
 LEAST_REQUESTS = 10_000
-_WITHIN_S = 60.0
+WITHIN_S = 1.0
+_ANSWERS_WITHIN_S = 60.0
 _BETWEEN_ASKS_S = 0.005
 
 
@@ -36,7 +37,8 @@ def measure(fleet: Served, effort: Effort) -> dict[str, Any]:
     seconds = sorted(answer - granted[version] for version, answer in numbers)
     print(f"{swaps} swaps on {REPLICAS} replicas in {took:.0f} s under load, {answered.requests:,} requests")
     middle, last = statistics.median(seconds), seconds[-1]
-    print(f"from grant to all replicas: median {middle:.2f} s, slowest {last:.2f} s")
+    late = sum(each > WITHIN_S for each in seconds)
+    print(f"from grant to all replicas: median {middle:.2f} s, slowest {last:.2f} s, {late} over {WITHIN_S:g} s")
     return {
         "swaps": swaps,
         "replicas": REPLICAS,
@@ -44,10 +46,10 @@ def measure(fleet: Served, effort: Effort) -> dict[str, Any]:
         "requests_s": round(answered.a_second, 1),
         "p99_ms": round(answered.p99_ms, 2),
         "swap_s": round(took / swaps, 2),
-        "grant_to_all_replicas_s": {"median": round(middle, 3), "slowest": round(last, 3)},
+        "grant_to_all_replicas_s": {"median": round(middle, 3), "slowest": round(last, 3), "late": late},
         "failed": reached("failed requests", answered.failed, most=0),
         "enough": reached("requests", answered.requests, least=LEAST_REQUESTS),
-        "within": reached("seconds from grant to all replicas, median", round(middle, 3), most=1),
+        "within": reached("seconds from grant to all replicas, median", round(middle, 3), most=WITHIN_S),
     }
 
 
@@ -87,10 +89,10 @@ def register(fleet: Served, at: int) -> int:
 
 def first_answer(fleet: Served, port: int, version: int) -> float:
     """When the replica at this port first answered with the version; seconds since the epoch."""
-    url, ends = f"http://127.0.0.1:{port}/v2/models/{MODEL}/infer", time.monotonic() + _WITHIN_S
+    url, ends = f"http://127.0.0.1:{port}/v2/models/{MODEL}/infer", time.monotonic() + _ANSWERS_WITHIN_S
     while int(fleet.post(url)["model_version"]) != version:
         if time.monotonic() > ends:
-            raise SystemExit(f"version {version} did not answer at {url} within {_WITHIN_S:.0f} s")
+            raise SystemExit(f"version {version} did not answer at {url} within {_ANSWERS_WITHIN_S:.0f} s")
         time.sleep(_BETWEEN_ASKS_S)
     return datetime.now(UTC).timestamp()
 
