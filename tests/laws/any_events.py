@@ -69,6 +69,7 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "parameters": st.dictionaries(TEXTS, PLAIN, max_size=3),
     "environment": st.dictionaries(TEXTS, TEXTS, max_size=2),
     "columns": st.just(("hour",)),
+    "entries": VERSIONS,
     "broke": st.none() | st.dictionaries(TEXTS, COUNTS, max_size=2),
     "approved_by": st.just(("user:ada",)),
     "epoch": st.sampled_from([1, 2]),
