@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import singledispatchmethod
 from typing import Any
 
@@ -23,14 +23,12 @@ from runtime.domain.entry import Draft, Entry
 from runtime.domain.fold import apply
 from runtime.domain.ids import derived_id
 from runtime.domain.schema import Schema
-from runtime.domain.spec import Spec
 from runtime.domain.state import FleetState
 from runtime.monitoring.baseline import Baseline
-from runtime.monitoring.gauge import Gauge
 from runtime.monitoring.judged import classes_of, watched_metric
 from runtime.monitoring.rows import DecisionRows, OutcomeRows
+from runtime.monitoring.telling import findings_of
 from runtime.monitoring.watch import Trial, Watch
-from runtime.statistics.detector import Reading
 
 MONITOR = "service:monitor"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -184,9 +182,7 @@ class Monitor:
         watch.closed_until = end
         watch.settle()
         drafts = self._judged(watch, end)
-        for about, gauge in ((e.FindingKind.PERFORMANCE, watch.errors), (e.FindingKind.DATA_DRIFT, watch.features)):
-            if gauge is not None:
-                drafts += self._read(watch, gauge, about, end, spec)
+        drafts += [Draft(found, MONITOR, found.finding) for found in findings_of(watch, end, spec.monitor)]
         return 1, drafts
 
     def _judged(self, watch: Watch, end: datetime) -> list[Draft]:
@@ -202,39 +198,3 @@ class Monitor:
             as_of=end,
         )
         return [Draft(measured, MONITOR, derived_id("measured", watch.model, trial.version, trial.step))]
-
-    def _read(self, watch: Watch, gauge: Gauge, about: e.FindingKind, end: datetime, spec: Spec) -> list[Draft]:
-        reading = gauge.close(end - spec.monitor.every)
-        if reading is None or not reading.alarm or watch.version is None:
-            return []
-        if gauge.quiet_until is not None and end < gauge.quiet_until:
-            return []
-        finding = self._finding(watch, gauge, reading, about, end, spec.monitor.every)
-        gauge.reset()
-        if about is e.FindingKind.DATA_DRIFT:
-            gauge.quiet_until = end + spec.monitor.repeat_after
-        return [Draft(finding, MONITOR, finding.finding)]
-
-    def _finding(
-        self,
-        watch: Watch,
-        gauge: Gauge,
-        reading: Reading,
-        about: e.FindingKind,
-        end: datetime,
-        every: timedelta,
-    ) -> e.FindingOpened:
-        version = watch.version or 0
-        return e.FindingOpened(
-            finding=derived_id("finding", watch.model, version, about.value, end.isoformat()),
-            model=watch.model,
-            version=version,
-            about=about,
-            as_of=end,
-            since=gauge.since or end - every,
-            log_evidence=reading.evidence,
-            log_threshold=reading.threshold,
-            features=gauge.statistics(reading),
-            recent=watch.recent_performance,
-            baseline=None if watch.baseline is None else watch.baseline.performance,
-        )

@@ -1,0 +1,60 @@
+"""The end of a tick: what one model's gauges say of it, as findings. The monitor and a run over a past share this."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from runtime.domain import events as e
+from runtime.domain.ids import derived_id
+from runtime.domain.spec import Monitoring
+from runtime.monitoring.gauge import Gauge
+from runtime.monitoring.watch import Watch
+from runtime.statistics.detector import Reading
+
+
+def findings_of(watch: Watch, end: datetime, monitor: Monitoring) -> list[e.FindingOpened]:
+    """Ends the open tick of every gauge at ``end``, and tells what was found."""
+    found = []
+    for about, gauge in ((e.FindingKind.PERFORMANCE, watch.errors), (e.FindingKind.DATA_DRIFT, watch.features)):
+        if gauge is not None:
+            found += _read(watch, gauge, about, end, monitor)
+    return found
+
+
+def _read(
+    watch: Watch, gauge: Gauge, about: e.FindingKind, end: datetime, monitor: Monitoring
+) -> list[e.FindingOpened]:
+    reading = gauge.close(end - monitor.every)
+    if reading is None or not reading.alarm or watch.version is None:
+        return []
+    if gauge.quiet_until is not None and end < gauge.quiet_until:
+        return []
+    finding = _finding(watch, gauge, reading, about, end, monitor.every)
+    gauge.reset()
+    if about is e.FindingKind.DATA_DRIFT:
+        gauge.quiet_until = end + monitor.repeat_after
+    return [finding]
+
+
+def _finding(
+    watch: Watch,
+    gauge: Gauge,
+    reading: Reading,
+    about: e.FindingKind,
+    end: datetime,
+    every: timedelta,
+) -> e.FindingOpened:
+    version = watch.version or 0
+    return e.FindingOpened(
+        finding=derived_id("finding", watch.model, version, about.value, end.isoformat()),
+        model=watch.model,
+        version=version,
+        about=about,
+        as_of=end,
+        since=gauge.since or end - every,
+        log_evidence=reading.evidence,
+        log_threshold=reading.threshold,
+        features=gauge.statistics(reading),
+        recent=watch.recent_performance,
+        baseline=None if watch.baseline is None else watch.baseline.performance,
+    )
