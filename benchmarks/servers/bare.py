@@ -36,13 +36,21 @@ class Bare:
             answers: list[float] = predictor.predict(dict(zip(names, matrix.T, strict=True))).tolist()
             return answers
 
-        self._predict = raw if how == "raw" else flavor
+        self._application = Answering(raw if how == "raw" else flavor)
 
     def __serve_build_asgi_app__(self) -> Asgi:
-        """What Serve mounts."""
-        return self._answer
+        """What Serve mounts: an object, since uvicorn takes a bound method for ASGI 2."""
+        return self._application
 
-    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+
+class Answering:
+    """ASGI 3."""
+
+    def __init__(self, predict: Callable[[Any], list[float]]) -> None:
+        self._predict = predict
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request, or follow the server's lifespan."""
         if scope["type"] == "lifespan":
             while True:
                 kind = (await receive())["type"]
