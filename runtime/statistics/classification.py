@@ -17,10 +17,11 @@ import numpy.typing as npt
 
 from runtime.domain.metrics import Metric
 from runtime.domain.schema import TWO
+from runtime.statistics import histogram
 from runtime.statistics.bins import Document, FloatVector
 from runtime.statistics.errors import InvalidStatistic, UncountableColumn
+from runtime.statistics.histogram import BINS
 
-BINS = 256
 _Counts = npt.NDArray[np.int64]
 
 
@@ -55,7 +56,7 @@ class ScoreCounts:
         """From 1-D arrays of equal length. Raises ``UncountableColumn``."""
         chances, truth = _pair(probabilities, outcomes)
         usable = np.isfinite(chances) & ((truth == 0) | (truth == 1))
-        bins = np.clip(np.floor(chances[usable] * BINS), 0, BINS - 1).astype(np.intp)
+        bins = histogram.bins_of(chances[usable])
         is_one = truth[usable] == 1
         zeros, ones = (np.bincount(bins[which], minlength=BINS).astype(np.int64) for which in (~is_one, is_one))
         return cls(zeros, ones, int((~usable).sum()))
@@ -69,24 +70,7 @@ class ScoreCounts:
 
     def metrics(self) -> dict[str, float]:
         """By name, without those that these rows do not tell (roc_auc of one class); nothing without rows."""
-        if not self.rows:
-            return {}
-        middle = (np.arange(BINS) + 0.5) / BINS
-        losses = self.zeros @ -np.log(1 - middle) + self.ones @ -np.log(middle)
-        squares = self.zeros @ np.square(middle) + self.ones @ np.square(1 - middle)
-        half = BINS // 2
-        hits, misses, false = (int(part.sum()) for part in (self.ones[half:], self.ones[:half], self.zeros[half:]))
-        found = {
-            Metric.LOG_LOSS: float(losses) / self.rows,
-            Metric.BRIER: float(squares) / self.rows,
-            Metric.ACCURACY: 1.0 - (misses + false) / self.rows,
-            Metric.F1: 2 * hits / (2 * hits + misses + false) if hits else 0.0,
-        }
-        pairs = int(self.zeros.sum()) * int(self.ones.sum())
-        if pairs:
-            below = np.cumsum(self.zeros) - self.zeros
-            found[Metric.ROC_AUC] = float(self.ones @ below + self.ones @ self.zeros / 2) / pairs
-        return {metric.value: number for metric, number in found.items()}
+        return histogram.metrics(self.zeros, self.ones)
 
     def as_document(self) -> Document:
         return {"zeros": self.zeros.tolist(), "ones": self.ones.tolist(), "unusable": self.unusable}
