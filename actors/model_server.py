@@ -22,6 +22,7 @@ from ray import serve
 from ray.actor import ActorHandle
 from ray.exceptions import GetTimeoutError, RayError
 
+from actors.metrics import export_for_ever
 from actors.names import GOVERNOR, NAMESPACE
 from runtime.domain.entry import Draft
 from runtime.domain.packed import Packed
@@ -46,6 +47,9 @@ from runtime.serving.recorded import LedgerAway, Recorded
 from runtime.serving.subjects import Subjects, no_keyring
 from runtime.storage.keyring import Keyring
 from runtime.storage.objects import ObjectStore
+from runtime.telemetry import families
+from runtime.telemetry.requests import Requests
+from runtime.telemetry.samples import Names, Sample
 
 _log = logging.getLogger(__name__)
 
@@ -150,7 +154,7 @@ class ModelServer(Methods):
 
     async def __init__(self, options: ServerOptions) -> None:  # type: ignore[misc]  # Serve awaits it
         replica = serve.get_replica_context().replica_id.unique_id
-        self._quarantine = options.quarantine()
+        self._quarantine, self._requests = options.quarantine(), Requests()
         governor = RemoteGovernor(options, replica)
         refusals = Refusals()
         store = await asyncio.to_thread(ObjectStore.open, options.store)
@@ -176,12 +180,16 @@ class ModelServer(Methods):
             version("fleetward"),
             subjects=subjects,
             recorded=recorded,
+            requests=self._requests,
         )
         gate, denials = options.checking.gate(), Denials(replica, PRINCIPAL, _now)
         self._mount = mount_of(options.pool)
         self._application = GrpcFace(service, self._close, GatedAuthority(gate, denials.add), options.peers())
-        follower = Follower(pool, governor, self._capture, refusals, gate, denials, forget=subjects.forget)
+        follower = self._follower = Follower(
+            pool, governor, self._capture, refusals, gate, denials, forget=subjects.forget
+        )
         self._following = asyncio.create_task(follower.run(self._applied))
+        self._exporting = asyncio.create_task(export_for_ever(lambda: self._measured(options.pool)))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._applied.wait(), FIRST_ROUTES_WITHIN.total_seconds())
 
@@ -193,8 +201,19 @@ class ModelServer(Methods):
         """Whether this replica would answer for all of them; the operator asks before it sends requests here."""
         return all(live.champion is not None for live in self._pool.models() if live.model in models)
 
+    async def _measured(self, pool: str) -> list[Sample]:
+        """What this replica answered since it last told, and what it holds."""
+        models = [live.model for live in self._pool.models()]
+        return [
+            *self._requests.take(pool, Names(models)),
+            Sample(families.MEMORY, (pool,), self._pool.size_bytes()),
+            Sample(families.ROUTES, (pool,), len(models)),
+            Sample(families.APPLIED, (pool,), self._follower.size),
+        ]
+
     async def _close(self) -> None:
         self._following.cancel()
+        self._exporting.cancel()
         await asyncio.to_thread(self._quarantine.close)
         with contextlib.suppress(Exception):  # what cannot be sealed now lies in the directory and is adopted
             await asyncio.to_thread(self._capture.close)

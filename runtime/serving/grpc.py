@@ -165,9 +165,13 @@ class GrpcFace(Application):
             request = infer_request(content)
         else:
             request = await asyncio.to_thread(infer_request, content)
-        path = f"{_path(request.model_name, request.model_version)}/infer"
-        call = await self._call("POST", path, headers, started, content)
-        reply = await self._deadlines.keep(self._handlers.grpc_infer(call, request))
+        try:
+            path = f"{_path(request.model_name, request.model_version)}/infer"
+            call = await self._call("POST", path, headers, started, content)
+            reply = await self._deadlines.keep(self._handlers.grpc_infer(call, request))
+        except Exception as error:  # noqa: BLE001 - as ``grpc``, which knows no model
+            return _failed(self._counted(failure(error, "gRPC ModelInfer"), request.model_name, started))
+        self._counted(reply, request.model_name, started)
         assert reply.answer is not None  # noqa: S101 - a prediction's reply has one
         self._predict_beside(reply.answer)
         named = ("fleetward-decision-id", reply.answer.decision.decision_id)

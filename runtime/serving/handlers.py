@@ -37,6 +37,7 @@ from runtime.serving.recorded import AnotherVersion, Recorded
 from runtime.serving.replies import Reply, answered
 from runtime.serving.router import Action
 from runtime.serving.subjects import Subjects
+from runtime.telemetry.requests import Requests
 
 _log = logging.getLogger(__name__)
 
@@ -88,6 +89,8 @@ class Service:
     subjects: Subjects = field(default_factory=Subjects)
     recorded: Recorded | None = None
     """Where decisions that were answered before are found."""
+    requests: Requests = field(default_factory=Requests)
+    """Counts what was answered."""
 
 
 class Handlers:

@@ -44,6 +44,7 @@ class Application:
         self._router = Router(ENDPOINTS)
         self._on_shutdown = on_shutdown
         self._authorise = authorise
+        self._requests = service.requests
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request, or follow the server's lifespan."""
@@ -78,15 +79,28 @@ class Application:
 
     async def _reply(self, scope: Message, receive: Receive) -> Reply:
         started = time.perf_counter()
-        method, path = scope["method"], scope["path"]
+        method, path, model = scope["method"], scope["path"], ""
         try:
             found = self._router.find(method, path)
             headers: Headers = dict(scope["headers"])
-            who = await self._authorise(headers, found.endpoint.action, found.values.get("model"))
+            model = found.values.get("model", "")
+            who = await self._authorise(headers, found.endpoint.action, model or None)
             call = Call(found, method, path, headers, receive, started, who, trace_id(headers))
-            return await self._deadlines.keep(self._handlers.handle(call))
+            reply = await self._deadlines.keep(self._handlers.handle(call))
         except Exception as error:  # noqa: BLE001 - the protocol wants an error document, whatever went wrong
-            return failure(error, f"{method} {path}")
+            reply = failure(error, f"{method} {path}")
+        return self._counted(reply, model, started)
+
+    def _counted(self, reply: Reply, model: str, started: float) -> Reply:
+        """The reply, which goes out now."""
+        answer = reply.answer
+        if answer is not None:
+            decision, seconds = answer.decision, time.perf_counter() - started
+            served = (decision.model, decision.version, decision.variant.value)
+            self._requests.answered(served, seconds, decision.rows, overridden=answer.overridden is not None)
+        elif reply.status >= 400:
+            self._requests.failed(model, reply.status)
+        return reply
 
 
 def trace_id(headers: Headers) -> str:
