@@ -15,7 +15,7 @@ Text columns are plain in Arrow and dictionary-encoded in Parquet; numbers and t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import accumulate, chain
 from typing import Any
@@ -123,8 +123,16 @@ def seal(frames: Iterable[Frames], store: ObjectStore, replica: str, epoch: str)
     return [_seal_table(content, run.table(), store, replica, epoch) for content, own in runs.items() for run in own]
 
 
-def read_segment(store: ObjectStore, digest: Digest, columns: Sequence[str] | None = None) -> pa.Table:
+def read_segment(
+    store: ObjectStore,
+    digest: Digest,
+    columns: Sequence[str] | None = None,
+    *,
+    models: Callable[[str], bool] | None = None,
+) -> pa.Table:
     """The records of a segment, or these columns of them; those ``OF_SUBJECT`` are given where there are any.
+
+    With ``models``, records of the models that it is true of: where there are none, nothing else is decoded.
 
     Raises ``DigestMismatch``, ``ObjectMissing``, or ``SegmentMismatch`` if it is none or lacks a column.
     """
@@ -138,10 +146,22 @@ def read_segment(store: ObjectStore, digest: Digest, columns: Sequence[str] | No
         if absent := set(columns or ()) - set(file.schema_arrow.names):
             raise SegmentMismatch(digest, "columns", ", ".join(sorted(absent)), f"a segment of {content.value}")
         # A year has thousands of small segments: starting a thread a column costs more than it brings.
-        table = file.read(columns, use_threads=False)
+        chosen = None if models is None else _of_models(file, models)
+        if chosen is not None and not pc.any(chosen).as_py():
+            table = file.schema_arrow.empty_table()
+        else:
+            table = file.read(columns, use_threads=False)
+            table = table if chosen is None or pc.all(chosen).as_py() else table.filter(chosen)
     except (pa.ArrowInvalid, ValueError) as error:
         raise SegmentMismatch(digest, "format", "a Parquet segment", str(error)) from error
     return table if columns is None else table.select(columns)
+
+
+def _of_models(file: pq.ParquetFile, wanted: Callable[[str], bool]) -> pa.ChunkedArray:
+    """Which records are of the models."""
+    column = file.read(["model"], use_threads=False)["model"]
+    own = pa.array([name for name in column.unique().to_pylist() if wanted(name)], pa.string())
+    return pc.is_in(column, value_set=own)
 
 
 def recorded_inputs(decisions: pa.Table) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.object_]]:
@@ -277,7 +297,10 @@ class _Run:
         columns["output"] += map(float, d.outputs)
         self._add_lists("numbers", d.numbers, rows)
         self._add_lists("texts", d.texts, rows)
-        self._add_ragged("flags", by_row(d.flags, rows))
+        if d.flags:
+            self._add_ragged("flags", by_row(d.flags, rows))
+        else:
+            self._add_lists("flags", (), rows)
 
     def _add_outcomes(self, o: Outcomes, rows: int) -> None:
         columns = self._columns
@@ -294,9 +317,9 @@ class _Run:
     def _add_lists(self, name: str, columns: Sequence[Sequence[Any]], rows: int) -> None:
         """Columns of one decision as one list for each row."""
         values, offsets = self._columns[name], self._offsets[name]
-        for row in range(rows):
-            values += [column[row] for column in columns]
-            offsets.append(len(values))
+        start, width = len(values), len(columns)
+        values += chain.from_iterable(zip(*columns, strict=True))
+        offsets += range(start + width, start + width * rows + 1, width) if width else [start] * rows
 
     def _array(self, field: pa.Field) -> pa.Array:
         if pa.types.is_timestamp(field.type):
