@@ -11,6 +11,7 @@ from jobs.cli import output
 
 if TYPE_CHECKING:
     from runtime.domain.entry import Entry
+    from runtime.domain.spec import Spec
     from runtime.domain.state import BatchState, FindingState, FleetState, ModelState, Totals
     from runtime.policy.pools import PoolView
 
@@ -30,6 +31,9 @@ class FoldedState(ABC):
 
     def model(self, name: str) -> ModelState:
         return self._state.model(name)
+
+    def specs(self) -> dict[str, Spec]:
+        return self._state.specs
 
     def findings(self) -> list[FindingState]:
         return list(self._state.findings.values())

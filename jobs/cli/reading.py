@@ -17,6 +17,7 @@ from jobs.cli.past import AsOf, past_of
 
 if TYPE_CHECKING:
     from runtime.domain.entry import Entry
+    from runtime.domain.spec import Spec
     from runtime.domain.state import BatchState, FindingState, ModelState, Totals
     from runtime.ledger.proofs import ConsistencyProof, InclusionProof, PublishedCheckpoint
     from runtime.policy.pools import PoolView
@@ -51,6 +52,10 @@ class Reader(Protocol):
 
     def model(self, name: str) -> ModelState:
         """Raises ``UnknownModel``."""
+        ...
+
+    def specs(self) -> dict[str, Spec]:
+        """Applied specs, as they stand, by name."""
         ...
 
     def findings(self) -> list[FindingState]:

@@ -24,13 +24,13 @@ COMMANDS = {
     *JOBS,
     *("status", "version", "apply", "models", "model", "findings", "history", "ledger", "pools"),
     *("approve", "reject", "rollback", "suspend", "resume"),
-    *("passport", "evidence", "decision", "explain", "verify", "witness", "anchors"),
+    *("check", "card", "bom", "passport", "evidence", "decision", "explain", "verify", "witness", "anchors"),
     *("hold", "release", "retention", "erase", "pool"),
     *("token", "role"),
 }
 OF_LEDGER = {"verify", "show", "checkpoint", "prove", "consistency", "check", "export", "key", "outsiders"}
 GROUPS = {"ledger", "retention", "token", "role"}
-WRITING = {"passport", "evidence", "export", "witness", "create", "revoke", "give", "take"}
+WRITING = {"card", "bom", "passport", "evidence", "export", "witness", "create", "revoke", "give", "take"}
 """Their answer is a file, or an entry, or they serve."""
 
 
