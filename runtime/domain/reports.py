@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from runtime.domain.base import Document, Moment
@@ -96,3 +98,48 @@ class WindowPerformance(Document):
         """The error of the metric, if it is known here."""
         value = self.metrics.get(metric.value)
         return None if value is None else metric.error_of(value)
+
+
+ASSUMPTION = "that P(y | x) has not moved: rows that get such an answer end as they did when the version was trained"
+
+
+class Expected(Document):
+    """A metric before its outcomes, and where it will be found at the estimate's confidence."""
+
+    metric: Metric
+    value: float
+    low: float
+    high: float
+
+
+class EstimatedPerformance(Document):
+    """Metrics expected of a window whose outcomes are awaited (``statistics/estimated.py``): by CBPE or DLE."""
+
+    rows: int
+    method: Literal["cbpe", "dle"]
+    confidence: float
+    metrics: tuple[Expected, ...]
+
+    @property
+    def assumes(self) -> str:
+        """In words; what outcomes then show may differ, and that is concept drift."""
+        return ASSUMPTION
+
+
+class SliceGap(Document):
+    """The value of a column that is answered worst, and the one answered best, of those with enough outcomes.
+
+    Errors are of ``metric``: target units, or the share of wrong labels. The differences are fairlearn's, of two
+    classes only (``statistics/fairness.py``).
+    """
+
+    slice: str
+    metric: Metric
+    values: int
+    rows: int
+    worst: str
+    worst_error: float
+    best: str
+    best_error: float
+    demographic_parity_difference: float | None = None
+    equalized_odds_difference: float | None = None

@@ -65,8 +65,8 @@ class Monitoring(Document):
     version's own training time, from tick to tick and over the week, and 0 for versions packaged before it was asked
     for. ``error_reference_sigmas``: standard errors of the error baseline that are allowed for; fewer find a change
     sooner and may raise a false alarm when the baseline is small. ``recent``: rows with outcomes in the
-    recent-performance window. ``repeat_after``: data drift that lasts is told again after so long; each alarm about
-    errors is told, since a verdict may hang on it.
+    recent-performance window. ``slices``: features whose values are judged apart. ``repeat_after``: data
+    drift that lasts is told again after so long; each alarm about errors is told, since a verdict may hang on it.
     """
 
     every: Period = timedelta(days=1)
@@ -76,6 +76,7 @@ class Monitoring(Document):
     delta0: Literal["measured"] | Annotated[float, Field(ge=0)] = 0.0
     error_reference_sigmas: float = Field(default=5.0, ge=0)
     recent: int = Field(default=30, ge=5)
+    slices: Annotated[tuple[str, ...], Field(min_length=1, max_length=8)] | None = None
     repeat_after: Duration = timedelta(days=28)
 
 
@@ -253,6 +254,9 @@ class Spec(Document):
         unknown = [] if self.monitor.features == "all" else sorted(set(self.monitor.features) - known)
         if unknown:
             raise misfit("monitor.features", ", ".join(unknown), f"names among data.features, or {self.watched_output}")
+        strange = sorted(set(self.monitor.slices or ()) - set(self.data.features))
+        if strange:
+            raise misfit("monitor.slices", ", ".join(strange), "names among data.features")
         return self
 
     @model_validator(mode="after")

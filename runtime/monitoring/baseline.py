@@ -1,25 +1,31 @@
 """The frozen reference a version's traffic is compared with, as the package stored it.
 
     {"features": <profile>, "errors": <profile>, "rows": n, "mae": x, "bias": y, "classes"?: <counts>,
-     "delta0"?: {feature: x}}
+     "delta0"?: {feature: x}, "losses"?: <sums>, "slices"?: {column: <counts>}}
 
 ``features`` is counted over the training window, ``errors`` over out-of-fold predictions of it; ``mae`` and
 ``bias`` in target units. ``classes``, of a classification, counts the same rows by answer and outcome.
-``delta0`` is how far each feature strayed in that window, if the spec asked for it.
+``losses``, of a regression, are the errors by bin of the answer, ``slices`` the errors by value of columns that the
+spec watches apart. ``delta0`` is how far each feature strayed in that window, if the spec asked for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from runtime.domain.reports import WindowPerformance
+from runtime.statistics.cbpe import estimator_of
 from runtime.statistics.classification import ClassCounts, counts_from
+from runtime.statistics.dle import LossEstimator
+from runtime.statistics.estimated import Estimator
 from runtime.statistics.profile import Profile
+from runtime.statistics.slices import SliceCounts, SliceErrors, slices_from
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Baseline:
     """Profiles of features and errors, and the error to expect."""
 
@@ -28,6 +34,13 @@ class Baseline:
     performance: WindowPerformance
     classes: ClassCounts | None = None
     delta0: Mapping[str, float] = field(default_factory=dict)
+    losses: LossEstimator | None = None
+    slices: Mapping[str, SliceCounts | SliceErrors] = field(default_factory=dict)
+
+    @cached_property
+    def estimator(self) -> Estimator | None:
+        """What tells the performance before outcomes; ``None`` of a baseline from before there was one."""
+        return self.losses if self.classes is None else estimator_of(self.classes)
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Baseline:
@@ -44,6 +57,8 @@ class Baseline:
             ),
             classes=counts,
             delta0={name: float(value) for name, value in document.get("delta0", {}).items()},
+            losses=LossEstimator.from_document(document["losses"]) if "losses" in document else None,
+            slices={name: slices_from(counts) for name, counts in document.get("slices", {}).items()},
         )
 
     def as_document(self) -> dict[str, Any]:
@@ -56,4 +71,6 @@ class Baseline:
             "bias": self.performance.bias,
             **({} if self.classes is None else {"classes": self.classes.as_document()}),
             **({"delta0": dict(self.delta0)} if self.delta0 else {}),
+            **({} if self.losses is None else {"losses": self.losses.as_document()}),
+            **({"slices": {name: each.as_document() for name, each in self.slices.items()}} if self.slices else {}),
         }

@@ -160,10 +160,8 @@ class Monitor:
             watch.waiting.served(key, decisions.version, output)
         if decisions.erased:
             watch.erased += len(decisions.keys)
-            return
-        if decisions.keys and watch.features is not None and decisions.version == watch.version:
-            schema = self._schema(decisions.model, decisions.version)
-            watch.features.count(decisions.columns(schema, watch.features.profile.layout.names))
+        if decisions.keys and decisions.version == watch.version:
+            watch.answered(decisions, self._schema(decisions.model, decisions.version))
 
     def _schema(self, model: str, version: int) -> Schema:
         return self.state.model(model).version(version).registered.schema_

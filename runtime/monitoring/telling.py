@@ -57,4 +57,6 @@ def _finding(
         features=gauge.statistics(reading),
         recent=watch.recent_performance,
         baseline=None if watch.baseline is None else watch.baseline.performance,
+        estimated=watch.estimated_performance,
+        slices=watch.slice_gaps or None,
     )

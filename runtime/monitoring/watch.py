@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from runtime.domain.metrics import Metric
-from runtime.domain.reports import Comparison, WindowPerformance
+from runtime.domain.reports import Comparison, EstimatedPerformance, SliceGap, WindowPerformance
+from runtime.domain.schema import Schema
 from runtime.domain.spec import Spec
 from runtime.monitoring.baseline import Baseline
+from runtime.monitoring.forecast import Forecast
 from runtime.monitoring.gauge import Gauge
 from runtime.monitoring.judged import Judged, classes_of, errors_of, losses_of, performance
 from runtime.monitoring.pairs import MAX_WAITING, RowKey, Waiting, WaitingRows
+from runtime.monitoring.rows import DecisionRows
+from runtime.monitoring.slicing import Slicing
 from runtime.statistics.comparison import PairedMoments, compare_moments
 from runtime.statistics.detector import DetectorPlan
 from runtime.statistics.performance import error_columns
@@ -61,6 +65,8 @@ class Watch:
         self.baseline: Baseline | None = None
         self.features: Gauge | None = None
         self.errors: Gauge | None = None
+        self.forecast: Forecast | None = None
+        self.slicing: Slicing | None = None
         self.trial: Trial | None = None
         self.classes: int | None = None
         """How many classes its answers tell apart; none of a regression."""
@@ -91,6 +97,20 @@ class Watch:
             ),
         )
         self.recent = deque(maxlen=spec.monitor.recent)
+        estimator = baseline.estimator
+        self.forecast = None if estimator is None else Forecast(estimator)
+        watched = {name: baseline.slices[name] for name in spec.monitor.slices or () if name in baseline.slices}
+        self.slicing = Slicing(watched, self.classes) if watched else None
+
+    def answered(self, decisions: DecisionRows, schema: Schema) -> None:
+        """Counts fresh rows of its champion: what was asked, what was answered, and of which slice."""
+        if self.forecast is not None:
+            self.forecast.count(decisions.outputs)
+        if decisions.erased or self.features is None:
+            return
+        self.features.count(decisions.columns(schema, self.features.profile.layout.names))
+        if self.slicing is not None:
+            self.slicing.served(decisions.keys, decisions.columns(schema, self.slicing.columns))
 
     def outcome(self, decision_id: str, row: int, actual: float) -> None:
         """Takes an outcome; the first one of a row counts. Repeated ones, and what is no class, are counted apart."""
@@ -111,12 +131,17 @@ class Watch:
         end of a tick, sorted, makes sums and windows the same in every run. Outcomes without a decision wait.
         """
         judged = self._joined()
-        rows = [
-            (served, actual)
-            for _, waiting, actual in judged
+        mine = [
+            (key, served, actual)
+            for key, waiting, actual in judged
             if waiting.served_by == self.version and (served := waiting.of(waiting.served_by)) is not None
         ]
+        rows = [(served, actual) for _, served, actual in mine]
         self.recent.extend(rows)
+        if self.forecast is not None:
+            self.forecast.close(growing=self.features is not None and self.features.since is not None)
+        if self.slicing is not None:
+            self.slicing.judged(mine)
         if rows and self.errors is not None:
             self.errors.count(error_columns(errors_of(rows, self.classes)))
         if self.trial is not None:
@@ -130,6 +155,16 @@ class Watch:
             if waiting is not None:
                 judged.append((key, waiting, self._told.pop(key)))
         return judged
+
+    @property
+    def estimated_performance(self) -> EstimatedPerformance | None:
+        """Expected of the answers since evidence grew; ``None`` where the baseline tells nothing of it."""
+        return None if self.forecast is None else self.forecast.performance
+
+    @property
+    def slice_gaps(self) -> tuple[SliceGap, ...]:
+        """How unlike the values of the spec's slices fare."""
+        return () if self.slicing is None else self.slicing.gaps
 
     @property
     def recent_performance(self) -> WindowPerformance | None:

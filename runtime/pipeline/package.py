@@ -2,7 +2,8 @@
 
     manifest (canonical JSON; its digest is the package's)
     ├── artifact     the version's bytes                            runtime/flavors/container.py
-    ├── baseline     {features, errors, rows, mae, bias, classes?, seen}   what the monitor and overrides compare with
+    ├── baseline     {features, errors, rows, mae, bias, classes? or losses?, slices?, seen}
+    │                what the monitor and overrides compare with
     ├── card         Markdown
     └── data         dataset digest, partition, its Parquet object and content digest
 
@@ -11,7 +12,7 @@ Every part is an object in the store, named by its digest, so whoever signs the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,17 +23,21 @@ from runtime.domain import canonical
 from runtime.domain.events import VersionEvaluated, VersionRegistered
 from runtime.domain.ids import Digest, digest_of
 from runtime.domain.reports import EvaluationReport
-from runtime.domain.schema import Task
+from runtime.domain.schema import TWO, Schema, Task
 from runtime.domain.spec import Monitoring, Spec
+from runtime.flavors import Floats
 from runtime.pipeline.card import model_card
 from runtime.pipeline.dataset import Partition
+from runtime.pipeline.rows import Rows
 from runtime.pipeline.seen import check_overrides, seen_in
 from runtime.pipeline.straying import straying
 from runtime.pipeline.train import TrainedModel
 from runtime.statistics.classification import counted
+from runtime.statistics.dle import LossEstimator
 from runtime.statistics.performance import ErrorSummary, error_profile
 from runtime.statistics.profile import Kind, Profile
 from runtime.statistics.scoring import labels
+from runtime.statistics.slices import SliceValues, sliced
 from runtime.storage.objects import ObjectStore
 
 
@@ -134,6 +139,7 @@ def baseline_document(trained: TrainedModel, monitor: Monitoring | None = None) 
         strayed = straying(features, rows, columns, monitor.every, monitor.false_alarm_every)
     is_class = schema.task is Task.CLASSIFICATION
     counts = counted(predictions, rows.target, schema.class_count) if is_class else None
+    slices = _slices(rows, predictions, schema, () if monitor is None else monitor.slices or ())
     return {
         "features": features.as_document(),
         "errors": error_profile(errors).as_document(),
@@ -142,7 +148,21 @@ def baseline_document(trained: TrainedModel, monitor: Monitoring | None = None) 
         "bias": summary.bias,
         **({"classes": counts.as_document()} if counts is not None else {}),
         **({"delta0": strayed} if strayed is not None else {}),
+        **({} if is_class else {"losses": LossEstimator.learned(predictions, errors).as_document()}),
+        **({"slices": slices} if slices else {}),
     }
+
+
+def _slices(rows: Rows, predictions: Floats, schema: Schema, names: Sequence[str]) -> dict[str, Any]:
+    """Errors of each value of these columns; of two classes, of the labels."""
+    classes = schema.class_count if schema.task is Task.CLASSIFICATION else None
+    answers = (predictions >= 0.5).astype(np.float64) if classes == TWO else predictions
+    found = {}
+    for name in names:
+        column = rows.columns[name].tolist()
+        values = SliceValues.of(column)
+        found[name] = sliced(values, values.places(column), answers, rows.target, classes).as_document()
+    return found
 
 
 def manifest_document(

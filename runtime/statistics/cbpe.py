@@ -17,13 +17,13 @@ from runtime.statistics.bins import CountVector, FloatVector
 from runtime.statistics.calibration import Calibration
 from runtime.statistics.classification import ClassCounts, ConfusionCounts, ScoreCounts
 from runtime.statistics.errors import InvalidStatistic, NoEvidence
-from runtime.statistics.estimated import CONFIDENCE, Estimate, Estimator, banded
+from runtime.statistics.estimated import CONFIDENCE, Estimate, Estimator, Method, banded
 
 
 class ScoreEstimator:
     """CBPE of two classes."""
 
-    method: ClassVar[str] = "cbpe"
+    method: ClassVar[Method] = "cbpe"
     size = histogram.BINS
 
     def __init__(self, known: ScoreCounts) -> None:
@@ -58,7 +58,7 @@ class LabelEstimator:
     A label that the baseline never gave ends as all its rows did.
     """
 
-    method: ClassVar[str] = "cbpe"
+    method: ClassVar[Method] = "cbpe"
 
     def __init__(self, known: ConfusionCounts) -> None:
         """Raises NoEvidence without rows."""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from runtime.domain.metrics import Metric
 from runtime.statistics.bins import CountVector, Document, FloatVector, NumericBins
 from runtime.statistics.errors import InvalidStatistic, NoEvidence
-from runtime.statistics.estimated import CONFIDENCE, Estimate, banded
+from runtime.statistics.estimated import CONFIDENCE, Estimate, Method, banded
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,7 @@ class LossEstimator:
     rows: CountVector
     sums: FloatVector
 
-    method: ClassVar[str] = "dle"
+    method: ClassVar[Method] = "dle"
 
     def __post_init__(self) -> None:
         if self.rows.shape != (self.bins.size,) or self.sums.shape != (3, self.bins.size):

@@ -14,7 +14,7 @@ The band holds two kinds of chance: how the window's own outcomes will fall, and
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy.typing as npt
 
@@ -24,6 +24,7 @@ from runtime.statistics.bins import CountVector
 from runtime.statistics.errors import InvalidStatistic
 
 CONFIDENCE = 0.95
+Method = Literal["cbpe", "dle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Estimate:
 class Estimator(Protocol):
     """Counts answers, and says of counts which metrics to expect, at ``confidence``; nothing of no rows."""
 
-    method: ClassVar[str]
+    method: ClassVar[Method]
 
     @property
     def size(self) -> int: ...

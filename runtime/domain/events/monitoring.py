@@ -9,7 +9,7 @@ from pydantic import Field
 
 from runtime.domain.base import Document, Moment
 from runtime.domain.ids import Digest, ModelName, VersionNumber
-from runtime.domain.reports import FeatureStatistic, WindowPerformance
+from runtime.domain.reports import EstimatedPerformance, FeatureStatistic, SliceGap, WindowPerformance
 from runtime.domain.verdict import Verdict
 
 
@@ -52,6 +52,9 @@ class FindingOpened(Document):
     features: tuple[FeatureStatistic, ...]
     recent: WindowPerformance | None = None
     baseline: WindowPerformance | None = None
+    estimated: EstimatedPerformance | None = None
+    """What to expect of the rows since evidence grew, before their outcomes."""
+    slices: tuple[SliceGap, ...] | None = None
 
 
 class VerdictReached(Document):
