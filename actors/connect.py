@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import ray
 from ray.actor import ActorProxy
 
-from actors.names import GOVERNOR, MONITOR, NAMESPACE, OPERATOR
+from actors.names import GOVERNOR, NAMESPACE, OPERATOR, monitor_name
 from runtime.domain.errors import SettingsError
 from runtime.local_cluster import LocalCluster
 from runtime.settings import Settings
@@ -46,9 +46,9 @@ def governor() -> ActorProxy[Governor]:
     return _actor(GOVERNOR)
 
 
-def monitor() -> ActorProxy[Monitor]:
-    """The monitor."""
-    return _actor(MONITOR)
+def monitor(monitor: int = 0) -> ActorProxy[Monitor]:
+    """One of the monitors, from 0."""
+    return _actor(monitor_name(monitor))
 
 
 def operator() -> ActorProxy[Operator]:

@@ -5,22 +5,25 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+from itertools import count, takewhile
 from typing import Any
 
 import ray
 from ray import serve
 from ray.actor import ActorProxy
 
-from actors.connect import dashboard_url
+from actors.connect import dashboard_url, governor, monitor
 from actors.credentials import credential_of, first_admin
 from actors.governor import Governor
 from actors.ledger_api import begin_api, wait_for_api
 from actors.monitor import Monitor
-from actors.names import GOVERNOR, MONITOR, NAMESPACE, OPERATOR, pool_app
+from actors.names import GOVERNOR, MONITOR, NAMESPACE, OPERATOR, monitor_name, pool_app
 from actors.operator import Operator
 from actors.pools import Pools, deploy_default
 from actors.quiescence import ask
+from runtime.domain.entry import Draft
 from runtime.domain.errors import FleetwardError
+from runtime.domain.events import MonitorsSet
 from runtime.domain.pools import DEFAULT
 from runtime.ledger.trusted import parse_trusted
 from runtime.policy.plan import OPERATOR as PRINCIPAL
@@ -35,16 +38,16 @@ def deploy(settings: Settings) -> str:
     All is ready when this returns. The operator comes last, since it sees to pools that are there.
     """
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    governor = _keep(Governor, GOVERNOR, settings)
-    summary = ask(governor.summary.remote)
+    made = _keep(Governor, GOVERNOR, settings)
+    summary = ask(made.summary.remote)
     if settings.authentication == "required":
-        _make_first_admin(settings, governor)
+        _make_first_admin(settings, made)
     own_key = credential_of(PRINCIPAL, settings)
-    _keep(Monitor, MONITOR, settings, own_key)
+    keep_monitors(settings)
     earlier = (key.public_key_text for key in parse_trusted(settings.trusted_keys))
     begin_api(settings)
     pools = Pools.of(settings, [summary.public_key, *earlier])
-    (default,) = (each for each in ask(governor.pools.remote) if each.pool == DEFAULT)
+    (default,) = (each for each in ask(made.pools.remote) if each.pool == DEFAULT)
     url = deploy_default(pools, (default.options or pools.usual).effective)
     wait_for_api()
     _keep(Operator, OPERATOR, _runner(settings), own_key, pools)
@@ -65,8 +68,44 @@ def remove() -> None:
     """Ends applications and actors; the ledger and the store stay."""
     _end(OPERATOR)  # first, since it would bring back what it misses
     serve.shutdown()
-    _end(MONITOR)
+    end_monitors()
     _end(GOVERNOR)
+
+
+def end_monitors(beyond: int = 0) -> None:
+    """Ends the monitors from number ``beyond`` on; what they saved stays."""
+    for name in takewhile(_is_there, map(monitor_name, count(beyond))):
+        _end(name)
+
+
+def keep_monitors(settings: Settings) -> bool:
+    """As many monitors as the settings say; the former ones save what they know before others take it over.
+
+    Whether there were another number of them.
+    """
+    own_key = credential_of(PRINCIPAL, settings)
+    present = ask(governor().monitoring.remote).monitors
+    if present != settings.monitors:
+        draft = Draft.fresh(MonitorsSet(monitors=settings.monitors), PRINCIPAL)
+        (answer,) = ask(governor().record.remote, [draft], own_key)
+        if isinstance(answer, FleetwardError):
+            raise answer
+        size = ask(governor().size.remote)
+        for number in range(present):
+            if _is_there(monitor_name(number)):
+                ask(monitor(number).caught_up.remote, size)
+    for number in range(settings.monitors):
+        _keep(Monitor, monitor_name(number), settings, own_key, number)
+    end_monitors(beyond=settings.monitors)
+    return present != settings.monitors
+
+
+def _is_there(name: str) -> bool:
+    try:
+        ray.get_actor(name, namespace=NAMESPACE)
+    except ValueError:
+        return False
+    return True
 
 
 def _end(name: str) -> None:

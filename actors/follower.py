@@ -18,7 +18,7 @@ from runtime.domain.packed import Packed
 from runtime.ledger.errors import LedgerHeld
 
 if TYPE_CHECKING:
-    from actors.governor import Governor
+    from actors.governor import Governor, Monitoring
     from runtime.governance.writer import Answer
 
 logger = logging.getLogger(__name__)
@@ -51,6 +51,26 @@ class GovernorClient:
         while True:
             try:
                 answer: bool = await self._governor.follows.remote(pool)
+            except (RayActorError, LedgerHeld):
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return answer
+
+    async def monitoring(self) -> Monitoring:
+        """How many monitors share the models, and what they saved."""
+        while True:
+            try:
+                answer: Monitoring = await self._governor.monitoring.remote()
+            except (RayActorError, LedgerHeld):
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return answer
+
+    async def size(self) -> int:
+        """Entries in the ledger."""
+        while True:
+            try:
+                answer: int = await self._governor.size.remote()
             except (RayActorError, LedgerHeld):
                 await asyncio.sleep(RETRY_SECONDS)
             else:

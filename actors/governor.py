@@ -29,7 +29,16 @@ from runtime.domain.pools import EVERY, PoolOptions
 from runtime.domain.routes import Routes, is_news, routes_after
 from runtime.domain.sealed import KINDS, Sealed, likely
 from runtime.domain.spec import Spec
-from runtime.domain.state import BatchState, ErasureState, FindingState, HoldState, ModelState, TokenState, Totals
+from runtime.domain.state import (
+    BatchState,
+    ErasureState,
+    FindingState,
+    HoldState,
+    ModelState,
+    MonitorSave,
+    TokenState,
+    Totals,
+)
 from runtime.domain.tokens import GOVERNOR_ITSELF, AuthenticationSet, Role, TokenCreated
 from runtime.governance.fence import LeaseWatch
 from runtime.governance.snapshots import Snapshots, secret_of
@@ -81,6 +90,14 @@ class Summary(Document):
     ticks_until: datetime
     public_key: str
     pid: int
+
+
+class Monitoring(Document):
+    """How many monitors share the models, and what each saved, by its key; as of ``size`` entries."""
+
+    size: int
+    monitors: int
+    saves: dict[str, MonitorSave]
 
 
 class Governor:
@@ -350,6 +367,13 @@ class Governor:
         """All findings, oldest first."""
         with self._writer.lock:
             return list(self._writer.state.findings.values())
+
+    @ray.method
+    async def monitoring(self) -> Monitoring:
+        """How many monitors share the models, and what they saved."""
+        with self._writer.lock:
+            state = self._writer.state
+            return Monitoring(size=state.size, monitors=state.monitors, saves=dict(state.saves))
 
     @ray.method
     async def batch(self, batch: str) -> BatchState | None:

@@ -15,6 +15,11 @@ RETRAIN_JOB = "jobs.retrain"
 """The module the operator runs for a retraining batch."""
 
 
+def monitor_name(monitor: int) -> str:
+    """The actor that is one of several monitors, from 0; the first is called as the only one is."""
+    return MONITOR if monitor == 0 else f"{MONITOR}-{monitor}"
+
+
 def pool_app(pool: str) -> str:
     """The Serve application that serves a pool."""
     return application_of(pool)

@@ -1,6 +1,6 @@
 """Waiting until everything that was handed in has been acted on, by everybody.
 
-One round: replicas seal what they captured; the watermark moves; the monitor closes ticks; the operator
+One round: replicas seal what they captured; the watermark moves; the monitors close ticks; the operator
 does what is due, jobs included; replicas follow the routes that resulted. Rounds repeat until the ledger did
 not grow during one, apart from segments and such, so what comes next meets a fleet that has caught up.
 """
@@ -70,7 +70,8 @@ def settle(pool: str, until: datetime | None = None) -> int:
             raise answer
     while True:
         size = ask(governor().size.remote)
-        ask(monitor().caught_up.remote, size)
+        for each in range(ask(governor().monitoring.remote).monitors):
+            ask(monitor(each).caught_up.remote, size)
         ask(operator().settled.remote, size)
         if ask(governor().size.remote) == size:
             break

@@ -26,11 +26,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     join(settings.home)
 
     from actors.connect import connect
-    from actors.deploy import deploy, is_deployed
+    from actors.deploy import deploy, is_deployed, keep_monitors
 
     connect()
     if is_deployed():
-        print("Fleetward is up already; nothing changed")
+        changed = keep_monitors(settings)
+        print("Fleetward is up already; " + (f"{settings.monitors} monitors now" if changed else "nothing changed"))
         return 0
     print("starting governor, monitor, operator and the model servers ...", flush=True)
     url = deploy(settings)

@@ -25,6 +25,8 @@ FLEETWARD_FIRST_LOAD_BYTES, FLEETWARD_FIRST_LOAD_SECONDS  what a version may tak
 FLEETWARD_SUBJECTS   folder of the keys of data subjects, shared by all machines that run a replica (default in
                      FLEETWARD_HOME)
 FLEETWARD_SEAL_SECONDS  how often a replica seals what it captured (default 5)
+FLEETWARD_MONITORS   monitors that share the fleet's models (default 1)
+FLEETWARD_MONITOR_SAVE_SECONDS  how often a monitor saves what it knows, at the end of a tick (default 300; 0: of each)
 """
 
 from __future__ import annotations
@@ -68,6 +70,8 @@ class Settings(BaseModel):
     first_load_seconds: float = Field(default=30.0, gt=0, le=3600)
     seal_seconds: float = Field(gt=0, le=3600)
     subjects: Path
+    monitors: int = Field(default=1, ge=1, le=1000)
+    monitor_save_seconds: float = Field(default=300.0, ge=0, le=86400)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -96,6 +100,8 @@ class Settings(BaseModel):
             "first_load_seconds": environment.get("FLEETWARD_FIRST_LOAD_SECONDS", "30"),
             "seal_seconds": environment.get("FLEETWARD_SEAL_SECONDS", "5"),
             "subjects": environment.get("FLEETWARD_SUBJECTS", str(home / "keys" / "subjects")),
+            "monitors": environment.get("FLEETWARD_MONITORS", "1"),
+            "monitor_save_seconds": environment.get("FLEETWARD_MONITOR_SAVE_SECONDS", "300"),
         }
         try:
             return cls.model_validate(values)
@@ -139,6 +145,8 @@ class Settings(BaseModel):
             "FLEETWARD_FIRST_LOAD_SECONDS": f"{self.first_load_seconds:g}",
             "FLEETWARD_SEAL_SECONDS": f"{self.seal_seconds:g}",
             "FLEETWARD_SUBJECTS": str(self.subjects),
+            "FLEETWARD_MONITORS": str(self.monitors),
+            "FLEETWARD_MONITOR_SAVE_SECONDS": f"{self.monitor_save_seconds:g}",
         }
 
 

@@ -217,7 +217,25 @@ def _(event: e.WatermarkAdvanced) -> _Told:
 @_tell.register
 def _(event: e.TicksClosed) -> _Told:
     seen = f"{count(event.decisions, 'decision')} and {count(event.outcomes, 'outcome')}"
-    return _Told(f"{count(event.ticks, 'tick')} closed up to {minute(event.until)}", numbers=seen, about="fleet")
+    late = f", {count(event.late, 'decision')} late" if event.late else ""
+    by = "" if event.monitors is None else f" by {_monitor(event.monitor or 0, event.monitors)}"
+    what = f"{count(event.ticks, 'tick')} closed{by} up to {minute(event.until)}"
+    return _Told(what, numbers=f"{seen}{late}", about="fleet")
+
+
+@_tell.register
+def _(event: e.MonitorsSet) -> _Told:
+    return _Told(f"models are shared by {count(event.monitors, 'monitor')}", about="fleet")
+
+
+@_tell.register
+def _(event: e.MonitorSaved) -> _Told:
+    of = f"{count(event.watched, 'model')}, as of {event.size:,} entries"
+    return _Told(f"{_monitor(event.monitor, event.monitors)} saved what it knows of {of}", about="fleet")
+
+
+def _monitor(monitor: int, monitors: int) -> str:
+    return f"monitor {monitor + 1} of {monitors}"
 
 
 @_tell.register

@@ -173,6 +173,32 @@ class TokenState:
 
 
 @dataclass(frozen=True, slots=True)
+class MonitorSave:
+    """The newest that one monitor saved, as of ``size`` entries, and what it had saved before it."""
+
+    monitors: int
+    monitor: int
+    size: int
+    digest: str
+    before: str = ""
+
+    @staticmethod
+    def key_of(monitors: int, monitor: int) -> str:
+        """Where it stands among all: a monitor is one of so many."""
+        return f"{monitor} of {monitors}"
+
+    @classmethod
+    def keys_of(cls, monitors: int) -> tuple[str, ...]:
+        """Those of so many monitors, all together."""
+        return tuple(cls.key_of(monitors, monitor) for monitor in range(monitors))
+
+    @property
+    def key(self) -> str:
+        """Its own."""
+        return self.key_of(self.monitors, self.monitor)
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
     """Counts over the whole ledger."""
 
@@ -206,6 +232,10 @@ class FleetState:
     authentication: Mode = "none"
     watermark: datetime = DAWN
     ticks_until: datetime = DAWN
+    monitors: int = 1
+    closed_by: dict[int, datetime] = field(default_factory=dict)
+    """How far each of the monitors has closed its models' ticks, since they are so many."""
+    saves: dict[str, MonitorSave] = field(default_factory=dict)
     totals: Totals = Totals()
     governor_starts: int = 0
     order: dict[str, None] = field(default_factory=dict, compare=False, repr=False)

@@ -1,17 +1,21 @@
 """The monitor as a fold: what it knows is a function of the ledger's entries and the segments they name.
 
-A monitor that died starts again from entry 0 and ends in the same state; the drafts it computes again have
-the same idempotency keys and are recorded once. Entries that matter:
+A monitor that died starts again from what it saved (``resuming``), or else from entry 0, and ends in the same state;
+the drafts it computes again have the same idempotency keys and are recorded once. One of several monitors takes every
+entry in, and counts for its own models only (``shards``). Entries that matter:
 
     version_promoted, rolled_back        another champion, another baseline
     rollout_started, _advanced, ...      a step to be judged
     segment_sealed                       decisions are counted, outcomes joined to them
     watermark_advanced                   ticks up to it are closed: readings, findings, judged steps
+    monitors_set                         models change hands: ticks that a former monitor did not close are closed
+    monitor_saved                        what was saved before the save before it is outdated
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import singledispatchmethod
@@ -26,7 +30,9 @@ from runtime.domain.schema import Schema
 from runtime.domain.state import FleetState
 from runtime.monitoring.baseline import Baseline
 from runtime.monitoring.judged import classes_of, watched_metric
+from runtime.monitoring.resuming import Known
 from runtime.monitoring.rows import DecisionRows, OutcomeRows
+from runtime.monitoring.shards import Shard
 from runtime.monitoring.telling import findings_of
 from runtime.monitoring.watch import Trial, Watch
 
@@ -41,27 +47,67 @@ ReadOutcomes = Callable[[str], list[OutcomeRows]]
 class Monitor:
     """Feeds on entries in order; answers each with the drafts it wants recorded."""
 
-    def __init__(self, read_object: ReadObject, read_decisions: ReadDecisions, read_outcomes: ReadOutcomes) -> None:
+    def __init__(
+        self,
+        read_object: ReadObject,
+        read_decisions: ReadDecisions,
+        read_outcomes: ReadOutcomes,
+        shard: Shard = Shard(),  # noqa: B008 - frozen
+        known: Known = Known(),  # noqa: B008 - frozen
+    ) -> None:
+        """``known``: what was saved of the shard's models; it takes the ledger from entry 0 on all the same."""
         self.state = FleetState()
-        self.watches: dict[str, Watch] = {}
+        self.shard = shard
+        self.watches: dict[str, Watch] = dict(known.watches)
+        self.outdated: list[str] = []
+        """Digests of saves that nobody needs any more, and that are this monitor's to delete."""
         self._read_object = read_object
         self._read_decisions = read_decisions
         self._read_outcomes = read_outcomes
-        self._decisions = self._outcomes = 0
+        self._known = known
+        self._at = 0
+
+    @property
+    def is_even(self) -> bool:
+        """Whether its watches know the same entries: what it knows can be saved then, as of one number of them."""
+        return self.state.size >= max(self._known.sizes.values(), default=0)
 
     def apply(self, entry: Entry) -> list[Draft]:
         """Takes the next entry. Raises what reading a segment raises; then the entry may be given again."""
+        self._at = entry.seq
+        if entry.seq < self._known.start:
+            apply(self.state, entry)
+            return []
+        if not self._is_news(getattr(entry.event, "model", None)):
+            self._move(entry)
+            return []
         baseline = self._baseline(entry.event)
         drafts = self._feed(entry.event)
-        apply(self.state, entry)
+        self._move(entry)
         self._after(entry.event, baseline)
         return drafts
 
     def apply_without_data(self, entry: Entry) -> list[Draft]:
         """Takes an entry whose segment or baseline cannot be read: nothing is counted, the state moves on."""
-        apply(self.state, entry)
-        self._after(entry.event, None)
+        self._at = entry.seq
+        self._move(entry)
+        if self._is_news(getattr(entry.event, "model", None)):
+            self._after(entry.event, None)
         return []
+
+    def _move(self, entry: Entry) -> None:
+        event = entry.event
+        if not isinstance(event, e.MonitorSaved):
+            apply(self.state, entry)
+            return
+        before = _digests(self.state) | {event.digest}
+        apply(self.state, entry)
+        if event.monitor % self.shard.monitors == self.shard.monitor:
+            self.outdated += sorted(before - _digests(self.state))
+
+    def _is_news(self, model: str | None) -> bool:
+        """Whether the model is this monitor's, and its watch does not know the present entry yet; so are no model's."""
+        return model is None or (self.shard.owns(model) and self._at >= self._known.since(model))
 
     # --- before the state moves: data --------------------------------------------------------------
 
@@ -81,26 +127,51 @@ class Monitor:
     def _(self, event: e.SegmentSealed) -> list[Draft]:
         if event.content is e.SegmentContent.DECISIONS:
             for decisions in self._read_decisions(event.digest):
-                self._count(decisions)
-            self._decisions += event.records
+                if self._is_news(decisions.model):
+                    self._count(decisions)
         else:
             for outcomes in self._read_outcomes(event.digest):
-                watch = self._watch(outcomes.model)
-                for decision_id, row, actual in outcomes.rows:
-                    watch.outcome(decision_id, row, actual)
-            self._outcomes += event.records
+                if self._is_news(outcomes.model):
+                    self._watch(outcomes.model).take(outcomes.rows)
         return []
 
     @_feed.register
     def _(self, event: e.WatermarkAdvanced) -> list[Draft]:
-        ticks, drafts = 0, []
+        ticks, drafts, taken = 0, [], Counter[str]()
         for name in sorted(self.watches):
-            closed, found = self._close(self.watches[name], event.until)
-            ticks += closed
-            drafts += found
-        done = e.TicksClosed(until=event.until, ticks=ticks, decisions=self._decisions, outcomes=self._outcomes)
-        self._decisions = self._outcomes = 0
-        return [*drafts, Draft(done, MONITOR, derived_id("ticks", event.until.isoformat()))]
+            if self._is_news(name):
+                watch = self.watches[name]
+                closed, found = self._close(watch, event.until)
+                ticks += closed
+                drafts += found
+                taken.update(watch.taken())
+        return [*drafts, *self._closed(event.until, ticks, taken, derived_id("ticks", event.until.isoformat()))]
+
+    @_feed.register
+    def _(self, event: e.MonitorsSet) -> list[Draft]:
+        """Says of ticks that the former monitors were closing that they are closed: this one has closed its share."""
+        until = self.state.watermark
+        if event.monitors != self.shard.monitors or self.state.ticks_until >= until:
+            return []
+        key = derived_id("ticks", until.isoformat(), "handed over", self._at)
+        return [self._share(until, 0, Counter(), key)]
+
+    def _closed(self, until: datetime, ticks: int, taken: Counter[str], key: str) -> list[Draft]:
+        """That all of it is closed; nothing while the ledger is at a place where others shared the models."""
+        return [self._share(until, ticks, taken, key)] if self.state.monitors == self.shard.monitors else []
+
+    def _share(self, until: datetime, ticks: int, taken: Counter[str], key: str) -> Draft:
+        done = e.TicksClosed(
+            until=until,
+            ticks=ticks,
+            decisions=taken["decisions"],
+            outcomes=taken["outcomes"],
+            late=taken["late"] or None,
+        )
+        if self.shard.monitors == 1:
+            return Draft(done, MONITOR, key)
+        ours = {"monitor": self.shard.monitor, "monitors": self.shard.monitors}
+        return Draft(done.model_copy(update=ours), MONITOR, derived_id(key, self.shard.monitor, self.shard.monitors))
 
     # --- after the state moved: whom to watch ------------------------------------------------------
 
@@ -149,6 +220,7 @@ class Monitor:
 
     def _count(self, decisions: DecisionRows) -> None:
         watch = self._watch(decisions.model)
+        watch.decisions += len(decisions.keys)
         if decisions.variant is Variant.SHADOW:
             trial = watch.trial
             step = None if trial is None else (trial.version, trial.step)
@@ -156,6 +228,7 @@ class Monitor:
                 watch.waiting.beside(key, decisions.version, output, step)
             return
         decisions = decisions.without(watch.waiting.knows)
+        watch.late += decisions.before(watch.closed_until)
         for key, output in zip(decisions.keys, decisions.outputs, strict=True):
             watch.waiting.served(key, decisions.version, output)
         if decisions.erased:
@@ -196,3 +269,7 @@ class Monitor:
             as_of=end,
         )
         return [Draft(measured, MONITOR, derived_id("measured", watch.model, trial.version, trial.step))]
+
+
+def _digests(state: FleetState) -> set[str]:
+    return {digest for save in state.saves.values() for digest in (save.digest, save.before) if digest}

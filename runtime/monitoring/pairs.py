@@ -7,7 +7,9 @@ runs, the other version's prediction of the row waits beside it, marked with the
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Self
 
 RowKey = tuple[str, int]
 MAX_WAITING = 200_000
@@ -77,3 +79,59 @@ class WaitingRows:
             if len(self._judged) > self._judged_limit:
                 self._judged.popitem(last=False)
         return row
+
+    # --- as columns ---------------------------------------------------------------------------------
+
+    def as_columns(self) -> list[dict[str, list[Any]]]:
+        """All that is held, as tables: rows, their predictions, what was predicted beside, rows judged."""
+        rows = self._rows
+        predictions = [(at, *each) for at, row in enumerate(rows.values()) for each in row.predictions]
+        beside = self._beside.values()
+        return [
+            _keys(rows)
+            | {"served_by": [row.served_by for row in rows.values()]}
+            | _steps(r.step for r in rows.values()),
+            {name: [each[place] for each in predictions] for place, name in enumerate(("at", "version", "value"))},
+            _keys(self._beside)
+            | {"version": [each[0] for each in beside], "value": [each[1] for each in beside]}
+            | _steps(each[2] for each in beside),
+            _keys(self._judged),
+        ]
+
+    @classmethod
+    def from_columns(cls, tables: Sequence[Mapping[str, Sequence[Any]]]) -> Self:
+        """The inverse."""
+        rows, predictions, beside, judged = tables
+        waiting = cls()
+        made: list[list[tuple[int, float]]] = [[] for _ in rows["id"]]
+        for at, version, value in zip(*(predictions[name] for name in ("at", "version", "value")), strict=True):
+            made[at].append((version, value))
+        for key, by, step, of in zip(_keys_of(rows), rows["served_by"], _steps_of(rows), made, strict=True):
+            waiting._rows[key] = Waiting(by, tuple(of), step)
+        others = zip(_keys_of(beside), beside["version"], beside["value"], _steps_of(beside), strict=True)
+        for key, version, value, step in others:
+            waiting._beside[key] = (version, value, step)
+        waiting._judged.update(dict.fromkeys(_keys_of(judged)))
+        return waiting
+
+
+_NO_STEP = -1
+
+
+def _keys(rows: Iterable[RowKey]) -> dict[str, list[Any]]:
+    keys = list(rows)
+    return {"id": [key[0] for key in keys], "row": [key[1] for key in keys]}
+
+
+def _keys_of(table: Mapping[str, Sequence[Any]]) -> list[RowKey]:
+    return list(zip(table["id"], table["row"], strict=True))
+
+
+def _steps(steps: Iterable[tuple[int, int] | None]) -> dict[str, list[Any]]:
+    pairs = [(_NO_STEP, _NO_STEP) if step is None else step for step in steps]
+    return {"of": [pair[0] for pair in pairs], "step": [pair[1] for pair in pairs]}
+
+
+def _steps_of(table: Mapping[str, Sequence[Any]]) -> list[tuple[int, int] | None]:
+    pairs = zip(table["of"], table["step"], strict=True)
+    return [None if pair[0] == _NO_STEP else pair for pair in pairs]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
 
 from runtime.domain.decision import Variant
 from runtime.domain.schema import Schema
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,8 @@ class DecisionRows:
     outputs: list[float]
     erased: bool = False
     """Their data subjects are erased: there are outputs, and no inputs (both arrays are empty)."""
+    times: npt.NDArray[np.int64] | None = None
+    """The data's own time of each row, in microseconds since 1970; None where a row's time does not matter."""
 
     def columns(self, schema: Schema, wanted: Collection[str]) -> dict[str, npt.ArrayLike]:
         """Feature columns by name, those of ``wanted`` (a baseline's features) that the schema has."""
@@ -48,7 +53,14 @@ class DecisionRows:
             numbers=self.numbers if self.erased else self.numbers[fresh],
             texts=self.texts if self.erased else self.texts[fresh],
             outputs=[self.outputs[index] for index in fresh],
+            times=None if self.times is None else self.times[fresh],
         )
+
+    def before(self, moment: datetime | None) -> int:
+        """How many rows are of a time before this one."""
+        if self.times is None or moment is None:
+            return 0
+        return int(np.count_nonzero(self.times < (moment - _EPOCH) // timedelta(microseconds=1)))
 
 
 @dataclass(frozen=True, slots=True)

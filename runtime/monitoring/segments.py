@@ -6,6 +6,8 @@ come in batches of their own, without inputs: what was predicted for them still 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,9 +22,19 @@ from runtime.storage.segments import read_segment, recorded_inputs
 _NO_INPUTS = (np.empty((0, 0)), np.empty((0, 0), dtype=object))
 
 
-def decisions_of(store: ObjectStore, digest: str, key_of: KeyOf) -> list[DecisionRows]:
-    """The decisions of a segment. Raises what ``read_segment``, ``opened`` and ``key_of`` raise."""
-    readable, erased = opened(_traffic(read_segment(store, digest)), key_of)
+def every(model: str) -> bool:  # noqa: ARG001
+    """Of one monitor: all models are its own."""
+    return True
+
+
+def decisions_of(
+    store: ObjectStore, digest: str, key_of: KeyOf, owns: Callable[[str], bool] = every
+) -> list[DecisionRows]:
+    """The decisions of a segment on the models that ``owns`` is true of.
+
+    Raises what ``read_segment``, ``opened`` and ``key_of`` raise.
+    """
+    readable, erased = opened(_traffic(read_segment(store, digest, models=owns)), key_of)
     return [*_batches(readable, erased=False), *_batches(erased, erased=True)]
 
 
@@ -51,14 +63,15 @@ def _batches(table: pa.Table, *, erased: bool) -> list[DecisionRows]:
                 texts=texts,
                 outputs=part["output"].to_pylist(),
                 erased=erased,
+                times=part["event_time"].cast(pa.int64()).to_numpy(),
             )
         )
     return batches
 
 
-def outcomes_of(store: ObjectStore, digest: str) -> list[OutcomeRows]:
-    """The outcomes of a segment. Raises what ``read_segment`` raises."""
-    table = read_segment(store, digest)
+def outcomes_of(store: ObjectStore, digest: str, owns: Callable[[str], bool] = every) -> list[OutcomeRows]:
+    """The outcomes of a segment for the models that ``owns`` is true of. Raises what ``read_segment`` raises."""
+    table = read_segment(store, digest, models=owns)
     batches = []
     for (model,), part in _groups(table, ("model",)):
         rows = zip(_keys(part), part["actual"].to_pylist(), strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -21,6 +22,8 @@ from runtime.statistics.comparison import PairedMoments, compare_moments
 from runtime.statistics.detector import DetectorPlan
 from runtime.statistics.performance import error_columns
 from runtime.statistics.scoring import compared
+
+TAKEN = ("decisions", "outcomes", "late")
 
 
 @dataclass(slots=True)
@@ -62,6 +65,9 @@ class Watch:
         self.model = model
         self.waiting = WaitingRows()
         self.version: int | None = None
+        self.spec: Spec | None = None
+        """The spec by which it follows its champion."""
+        self.spec_digest = ""
         self.baseline: Baseline | None = None
         self.features: Gauge | None = None
         self.errors: Gauge | None = None
@@ -75,11 +81,15 @@ class Watch:
         self.unknown_outcomes = 0
         self.erased = 0
         """Rows served whose inputs were erased before they were counted: they count for performance, not for drift."""
-        self._told: OrderedDict[RowKey, float] = OrderedDict()
+        self.decisions = self.outcomes = self.late = 0
+        """Records taken in since a tick was closed last; ``late`` are decisions of ticks that were closed before."""
+        self.told: OrderedDict[RowKey, float] = OrderedDict()
+        """Outcomes that are not joined to their decisions yet."""
 
     def follow(self, version: int, baseline: Baseline, spec: Spec) -> None:
         """Watches a new champion against its own baseline."""
         self.version, self.baseline = version, baseline
+        self.spec, self.spec_digest = spec, spec.digest
         self.classes = classes_of(spec)
         wanted = None if spec.monitor.features == "all" else dict.fromkeys(spec.monitor.features, 1.0)
         checks = float(spec.monitor.false_alarm_every)
@@ -112,16 +122,29 @@ class Watch:
         if self.slicing is not None:
             self.slicing.served(decisions.keys, decisions.columns(schema, self.slicing.columns))
 
+    def take(self, outcomes: Sequence[tuple[str, int, float]]) -> None:
+        """Takes outcomes: decision id, row, actual."""
+        self.outcomes += len(outcomes)
+        for decision_id, row, actual in outcomes:
+            self.outcome(decision_id, row, actual)
+
+    def taken(self) -> dict[str, int]:
+        """Records taken in since this was asked last."""
+        found = {name: getattr(self, name) for name in TAKEN}
+        for name in TAKEN:
+            setattr(self, name, 0)
+        return found
+
     def outcome(self, decision_id: str, row: int, actual: float) -> None:
         """Takes an outcome; the first one of a row counts. Repeated ones, and what is no class, are counted apart."""
         key = (decision_id, row)
         no_class = self.classes is not None and actual not in range(self.classes)
-        if no_class or key in self._told or self.waiting.has_judged(key):
+        if no_class or key in self.told or self.waiting.has_judged(key):
             self.unknown_outcomes += 1
             return
-        self._told[key] = actual
-        if len(self._told) > MAX_WAITING:
-            self._told.popitem(last=False)
+        self.told[key] = actual
+        if len(self.told) > MAX_WAITING:
+            self.told.popitem(last=False)
             self.unknown_outcomes += 1
 
     def settle(self) -> None:
@@ -150,10 +173,10 @@ class Watch:
 
     def _joined(self) -> list[tuple[RowKey, Waiting, float]]:
         judged = []
-        for key in sorted(self._told):
+        for key in sorted(self.told):
             waiting = self.waiting.outcome(key)
             if waiting is not None:
-                judged.append((key, waiting, self._told.pop(key)))
+                judged.append((key, waiting, self.told.pop(key)))
         return judged
 
     @property

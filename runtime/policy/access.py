@@ -53,6 +53,7 @@ _ALLOWED: dict[Role, tuple[type, ...]] = {
         e.RetrainingFinished,
         e.PoolConfigured,
         e.ModelMoved,
+        e.MonitorsSet,
         k.LegalHoldPlaced,
         k.LegalHoldReleased,
         k.BodiesDeleted,
@@ -77,7 +78,7 @@ _ALLOWED: dict[Role, tuple[type, ...]] = {
         t.AuthenticationSet,
         t.TokenCreated,  # the first admin's
     ),
-    Role.MONITOR: (e.FindingOpened, e.TicksClosed, e.RolloutMeasured),
+    Role.MONITOR: (e.FindingOpened, e.TicksClosed, e.RolloutMeasured, e.MonitorSaved),
     Role.REPLICA: (e.SegmentSealed, e.RecordsLost, e.RecordsDropped, e.LoadRefused, t.AccessRefused),
 }
 

@@ -143,14 +143,15 @@ def take_down() -> None:
     """Ends the fleet but not Serve itself, which the next one takes over."""
     from ray import serve
 
-    from actors.names import API, GOVERNOR, MONITOR, NAMESPACE, OPERATOR, pool_app
+    from actors.deploy import end_monitors
+    from actors.names import API, GOVERNOR, NAMESPACE, OPERATOR, pool_app
 
     ray.kill(ray.get_actor(OPERATOR, namespace=NAMESPACE))  # first, since it brings back what it misses
     for name in serve.status().applications:
         if name == API or name.startswith(pool_app("")):
             serve.delete(name)
-    for name in (MONITOR, GOVERNOR):
-        ray.kill(ray.get_actor(name, namespace=NAMESPACE))
+    end_monitors()
+    ray.kill(ray.get_actor(GOVERNOR, namespace=NAMESPACE))
 
 
 def live_through(fleet: Fleet) -> Story:

@@ -79,6 +79,10 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "pool": st.sampled_from(["default", "fast"]),
     "options": st.builds(PoolOptions, cpus=st.floats(0, 8)),
     "requests": VERSIONS,
+    "monitor": st.none() | st.just(0),
+    "monitors": VERSIONS,
+    "size": COUNTS,
+    "late": st.none() | VERSIONS,
     "token": st.sampled_from(["a" * 16, "b" * 16]),
     "secret": st.sampled_from(["hmac-sha256:" + "0" * 64]),
     "principal": st.sampled_from(["user:ada", "user:https://login.example.com/|7"]),
@@ -101,6 +105,8 @@ def _field(kind: type[Any], name: str, annotation: Any) -> st.SearchStrategy[Any
         return st.just(SPEC.as_document()) | st.dictionaries(TEXTS, PLAIN, max_size=2)
     if kind is e.SpecApplied and name == "digest":
         return st.just(SPEC.digest) | DIGESTS
+    if kind is e.MonitorSaved and name == "monitor":
+        return st.just(0)
     if kind is e.FindingOpened and name == "baseline":
         return st.none() | PERFORMANCES
     if name == "epoch" and kind is not e.GovernorStarted:
@@ -114,6 +120,7 @@ def _field(kind: type[Any], name: str, annotation: Any) -> st.SearchStrategy[Any
     if name in MOMENT_FIELDS:
         return MOMENTS
     by_type: dict[Any, st.SearchStrategy[Any]] = {str: TEXTS, int: COUNTS, float: FLOATS, bool: st.booleans()}
+    by_type[int | None] = st.none() | COUNTS
     return by_type[annotation] if annotation in by_type else st.from_type(annotation)
 
 

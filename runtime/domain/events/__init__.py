@@ -50,6 +50,7 @@ from runtime.domain.events.versions import (
 )
 from runtime.domain.ids import VersionNumber
 from runtime.domain.keeping import BodiesDeleted, EvidenceExported, LegalHoldPlaced, LegalHoldReleased
+from runtime.domain.monitors import MonitorSaved, MonitorsSet
 from runtime.domain.pools import ModelMoved, PoolConfigured
 from runtime.domain.tokens import AccessRefused, AuthenticationSet, RoleGiven, RoleTaken, TokenCreated, TokenRevoked
 
@@ -70,6 +71,8 @@ __all__ = [
     "ModelResumed",
     "ModelRetired",
     "ModelSuspended",
+    "MonitorSaved",
+    "MonitorsSet",
     "PartitionSkipped",
     "PoolConfigured",
     "RecordsDropped",
@@ -149,6 +152,8 @@ Event = Annotated[
     | AccessRefused
     | PoolConfigured
     | ModelMoved
+    | MonitorsSet
+    | MonitorSaved
     | GovernorStarted
     | CommandRefused,
     Field(discriminator="kind"),

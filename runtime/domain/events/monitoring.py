@@ -28,13 +28,20 @@ class WatermarkAdvanced(Document):
 
 
 class TicksClosed(Document):
-    """The monitor closed every tick up to ``until``; findings of them stand before this entry."""
+    """The monitor closed every tick up to ``until``; findings of them stand before this entry.
+
+    Where several monitors share the models it is the share of ``monitor`` of ``monitors``; the ticks are closed when
+    all of them said so. ``late``: decisions that belong to ticks closed before, and were counted in these.
+    """
 
     kind: Literal["ticks_closed"] = "ticks_closed"
     until: Moment
     ticks: int
     decisions: int
     outcomes: int
+    late: int | None = None
+    monitor: int | None = None
+    monitors: int | None = None
 
 
 class FindingOpened(Document):

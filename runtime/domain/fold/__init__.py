@@ -14,6 +14,7 @@ from runtime.domain.fold import (  # noqa: F401  (each registers)
     control,
     models,
     monitoring,
+    monitors,
     pools,
     records,
     rollouts,

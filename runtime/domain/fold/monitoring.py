@@ -19,7 +19,14 @@ def _(event: e.WatermarkAdvanced, state: FleetState, entry: Entry) -> None:
 
 @change.register
 def _(event: e.TicksClosed, state: FleetState, entry: Entry) -> None:
-    state.ticks_until = max(state.ticks_until, event.until)
+    monitor, monitors = event.monitor or 0, event.monitors or 1
+    if monitors != state.monitors:
+        return  # said by one of those that shared the models before: the present ones say it again
+    if not 0 <= monitor < monitors:
+        raise Refused(f"ticks closed by monitor {monitor}", f"there are {monitors}, from 0")
+    state.closed_by[monitor] = max(state.closed_by.get(monitor, event.until), event.until)
+    if len(state.closed_by) == monitors:
+        state.ticks_until = max(state.ticks_until, min(state.closed_by.values()))
 
 
 @change.register

@@ -186,6 +186,15 @@ CASES: list[tuple[e.Event, str]] = [
         "fleet: 1 tick closed up to 2013-03-01 12:00, 29 decisions and 1 outcome",
     ),
     (
+        e.TicksClosed(until=NOON, ticks=1, decisions=29, outcomes=1, late=3, monitor=1, monitors=2),
+        "fleet: 1 tick closed by monitor 2 of 2 up to 2013-03-01 12:00, 29 decisions and 1 outcome, 3 decisions late",
+    ),
+    (e.MonitorsSet(monitors=2), "fleet: models are shared by 2 monitors"),
+    (
+        e.MonitorSaved(monitor=0, monitors=2, size=1234, digest=DIGEST, watched=5),
+        "fleet: monitor 1 of 2 saved what it knows of 5 models, as of 1,234 entries",
+    ),
+    (
         FINDING,
         (
             f"{MODEL}: data drift found in version 3 since 2013-03-01, as of 2013-03-01, log evidence 12.3 over its "
