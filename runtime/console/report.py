@@ -45,19 +45,24 @@ def verify_command(story: Story, database_url: str) -> str:
     return f"fleetward ledger verify --database {url} --expect-size {story.head.size} --expect-root {story.head.root}"
 
 
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """Where pages are made of templates: strict, and escaped."""
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("runtime.console"),
         undefined=jinja2.StrictUndefined,
         autoescape=True,  # names and reasons come from outside
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["day"] = _day
-    environment.filters["number"] = _number
-    environment.filters["percent"] = _percent
-    return environment.get_template("report.html.j2")
+    made.filters["day"] = _day
+    made.filters["number"] = _number
+    made.filters["percent"] = _percent
+    return made
+
+
+@cache
+def _template() -> jinja2.Template:
+    return environment().get_template("report.html.j2")
 
 
 def _day(moment: date | datetime) -> str:

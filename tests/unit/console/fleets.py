@@ -126,6 +126,7 @@ class Fleet:
         refused_because: str | None = None,
         compared: Comparison | None = None,
         schema: Schema = SCHEMA,
+        baseline: str | None = None,
     ) -> None:
         digest = self.store.put(content)
         registered = e.VersionRegistered.model_validate(
@@ -136,7 +137,7 @@ class Fleet:
                 "artifact": digest,
                 "artifact_bytes": len(content),
                 "package": digest,
-                "baseline": digest,
+                "baseline": baseline or digest,
                 "flavor": "sklearn",
                 "estimator": "LinearRegression",
                 "parameters": {},

@@ -1,0 +1,121 @@
+"""A monitoring report: what one model's recorded rows of a time say, against the baseline of one of its versions.
+
+The page and the JSON document are made of it; there is no other source for either.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from runtime.domain.base import Document, Moment
+from runtime.domain.events import FindingKind
+from runtime.domain.ids import ModelName, VersionNumber
+from runtime.domain.reports import FeatureStatistic, WindowPerformance
+from runtime.domain.verdict import Verdict
+
+
+class Share(Document):
+    """One bin: the share of the baseline's rows in it, and of the window's."""
+
+    label: str
+    baseline: float
+    window: float
+
+
+class FeatureReport(Document):
+    """One feature, over the whole window. ``log_score``: ln(weight x evidence), which they are ranked by.
+
+    ``ks`` and ``wasserstein`` (in the feature's unit) stand with numbers alone; ``unseen`` are categories that the
+    baseline has not, the most frequent ones, with their rows.
+    """
+
+    name: str
+    kind: Literal["numeric", "categorical"]
+    log_score: float
+    psi: float
+    js: float
+    ks: float | None = None
+    wasserstein: float | None = None
+    missing_rate: float
+    baseline_missing_rate: float
+    unseen: dict[str, int] = {}
+    shares: tuple[Share, ...]
+
+
+class Tick(Document):
+    """Evidence of change (a natural logarithm) when a tick ended, of the rows since the report begins or an alarm."""
+
+    end: Moment
+    rows: int
+    log_evidence: float
+    alarm: bool
+
+
+class Period(Document):
+    """Rows served from ``start`` on whose outcomes are known; the next period begins where it ends."""
+
+    start: Moment
+    performance: WindowPerformance
+
+
+class Told(Document):
+    """A finding of the ledger, and the policy's answer."""
+
+    finding: str
+    version: VersionNumber
+    about: FindingKind
+    as_of: Moment
+    since: Moment
+    log_evidence: float
+    log_threshold: float
+    features: tuple[FeatureStatistic, ...]
+    verdict: Verdict | None = None
+
+
+class Quality(Document):
+    """The records themselves. ``compared`` rows were answered by the report's version and hold their inputs.
+
+    ``sealed``: inputs under a data subject's key are not opened for a report. ``repeated``: a request that was sent
+    again counts once. ``tested``: asked for by testers, who are nobody's traffic. Latencies are of single records.
+    """
+
+    rows: int
+    by_version: dict[str, int]
+    compared: int
+    sealed: int
+    tested: int
+    repeated: int
+    not_finite: int
+    overridden: int
+    with_outcome: int
+    missing_segments: int
+    latency_ms_p50: float | None = None
+    latency_ms_p99: float | None = None
+
+
+class MonitoringReport(Document):
+    """One model from ``since`` to before ``until``, in the data's own time."""
+
+    model: ModelName
+    spec: str
+    purpose: str
+    target: str
+    version: VersionNumber
+    since: Moment
+    until: Moment
+    ledger_size: int
+    ledger_root: str
+    baseline_rows: int
+    log_threshold: float
+    features: tuple[FeatureReport, ...]
+    ticks: tuple[Tick, ...]
+    baseline: WindowPerformance
+    window: WindowPerformance | None = None
+    periods: tuple[Period, ...]
+    findings: tuple[Told, ...]
+    quality: Quality
+
+    @property
+    def alarms(self) -> int:
+        """Ticks that ended in an alarm."""
+        return sum(tick.alarm for tick in self.ticks)
