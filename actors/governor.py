@@ -12,6 +12,7 @@ import contextlib
 import gc
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import ray
 
+from actors.metrics import export_in_a_thread
 from actors.succession import leave, take_ledger
 from runtime.domain.base import Document
 from runtime.domain.entry import Draft, Entry
@@ -55,6 +57,9 @@ from runtime.ledger.trusted import parse_trusted, require_known_signer
 from runtime.policy.pools import PoolView, options_of, views, wanted
 from runtime.policy.reactions import GOVERNOR
 from runtime.settings import Settings
+from runtime.telemetry import families
+from runtime.telemetry.ledger import Commits, fleet_samples
+from runtime.telemetry.samples import Sample
 
 if TYPE_CHECKING:  # every driver imports this module; what it needs for outsiders only the governor does
     from runtime.serving.authentication.commands import CommandGate
@@ -114,8 +119,9 @@ class Governor:
         snapshots = Snapshots(self._log, secret_of(key))
         self._writer = Writer(self._log, lambda grant: sign_grant(grant, key), snapshots)
         gc.freeze()  # what the ledger made of itself stays: the collector need not look through it
+        self._measured = Commits()
         self._watch = LeaseWatch(self._log.database.require_lease, self._fenced)
-        self._commits: GroupCommit[list[Draft], list[Answer]] = GroupCommit(self._writer.commit)
+        self._commits: GroupCommit[list[Draft], list[Answer]] = GroupCommit(self._measured.timed(self._writer.commit))
         self._followers: dict[str, _Follower] = {}
         self._usual = PoolOptions.model_validate({"replicas": settings.replicas})
         self._started_at = time.monotonic()
@@ -142,6 +148,15 @@ class Governor:
             self._proofs,
         )
         self._vkey = signer.verifier.vkey
+        self._exporting = export_in_a_thread(self._samples)
+
+    def _samples(self) -> list[Sample]:
+        """What it tells of itself; of a fleet whose ledger went to another governor, nothing."""
+        replicas = Counter(each.pool for each in self._live(EVERY))
+        with self._writer.lock:
+            fleet = list(fleet_samples(self._writer.state))
+        live = [Sample(families.REPLICAS, (pool,), count) for pool, count in replicas.items()]
+        return [*self._measured.take(), *fleet, *live]
 
     # --- writing -----------------------------------------------------------------------------------
 
@@ -255,7 +270,8 @@ class Governor:
 
     def _live(self, pool: str) -> list[_Follower]:
         fresh = time.monotonic() - GONE_AFTER_SECONDS
-        return [each for each in self._followers.values() if pool in (EVERY, each.pool) and each.asked_at > fresh]
+        followers = list(self._followers.values())
+        return [each for each in followers if pool in (EVERY, each.pool) and each.asked_at > fresh]
 
     def _changed_after(self, pool: str, size: int) -> bool:
         with self._writer.lock:

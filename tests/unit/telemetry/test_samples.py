@@ -1,5 +1,7 @@
 """Many requests become few samples, and a fleet of thousands of models a bounded number of series."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from runtime.domain.errors import Refused
@@ -48,7 +50,11 @@ def test_what_was_taken_is_not_taken_again() -> None:
     requests.failed("a", 503)
     assert requests.take("p", Names(["a"]))
     assert requests.take("p", Names(["a"])) == []
-    commits.timed(lambda commands: [[1] for _ in commands])([0, 0])
+
+    def commit(commands: Sequence[int]) -> list[list[int]]:
+        return [[each] for each in commands]
+
+    commits.timed(commit)([0, 0])
     assert values(commits.take(), f.COMMITS) == {(): 1}
     assert values(commits.take(), f.COMMITS) == {(): 0}
 
@@ -96,6 +102,10 @@ def test_buckets_take_their_upper_end_and_the_last_has_none() -> None:
 
 def test_refused_drafts_are_told_from_recorded_ones() -> None:
     commits = Commits()
-    answers = [[Refused("x", "no"), 1], [2]]
-    assert commits.timed(lambda _: answers)([0, 0]) is answers
+    answers: list[list[object]] = [[Refused("x", "no"), 1], [2]]
+
+    def commit(_: Sequence[int]) -> list[list[object]]:
+        return answers
+
+    assert commits.timed(commit)([0, 0]) is answers
     assert values(commits.take(), f.RECORDED) == {("refused",): 1, ("recorded",): 2}
