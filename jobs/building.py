@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from actors.connect import governor
@@ -13,6 +15,8 @@ from runtime.domain.ids import derived_id, new_id
 from runtime.domain.spec import Spec
 from runtime.domain.state import BatchState, ModelState
 from runtime.pipeline.dataset import PreparedDataset
+from runtime.pipeline.lineage.sinks import opened
+from runtime.pipeline.lineage.telling import Lineage, Run
 from runtime.pipeline.prepare import prepare
 from runtime.pipeline.retrain import Batch, Built, Champion, build_challengers, build_versions
 from runtime.pipeline.sample import sample
@@ -36,8 +40,10 @@ def declare(spec: Spec, settings: Settings, *, as_of: datetime, count: int | Non
     check_search(spec)
     apply_spec(spec, settings)
     models = None if count is None else sample(spec, count)
-    dataset = prepare(spec, store=ObjectStore.open(settings.store), as_of=as_of, models=models)
-    record(dataset.events, settings.principal, spec.digest, dataset.digest)
+    with lineage_of(settings) as lineage, lineage.run("prepare", spec) as run:
+        dataset = prepare(spec, store=ObjectStore.open(settings.store), as_of=as_of, models=models)
+        record(dataset.events, settings.principal, spec.digest, dataset.digest)
+        run.gave(dataset)
     return dataset
 
 
@@ -55,14 +61,10 @@ def train(
     batch = Batch(batch_id, as_of, versions={p.model: known[p.model].next_version for p in open_})
     if not open_:
         return len(done), []
-    built = build_versions(
-        spec,
-        PreparedDataset(spec.name, dataset.digest, dataset.layout, open_, ()),
-        batch,
-        store=ObjectStore.open(settings.store),
-        on_progress=on_progress,
-    )
-    registered, failed = _record_all(built, settings.principal, batch_id)
+    given = PreparedDataset(spec.name, dataset.digest, dataset.layout, open_, ())
+    with lineage_of(settings) as lineage, lineage.run("train", spec, batch=batch_id, dataset=given) as run:
+        built = build_versions(spec, given, batch, store=ObjectStore.open(settings.store), on_progress=on_progress)
+        registered, failed = _record_all(built, settings.principal, batch_id, run)
     return registered + len(done), failed
 
 
@@ -79,29 +81,46 @@ def retrain(batch: BatchState, settings: Settings) -> tuple[int, list[TrainingFa
         versions={model.name: model.next_version for model in open_},
         champions={model.name: _champion(model) for model in open_},
     )
-    dataset, built = build_challengers(spec, work, store=ObjectStore.open(settings.store))
-    record(dataset.events[:1], RETRAIN, batch.batch, dataset.digest)  # what the versions' ``dataset`` is
-    skipped = [
-        TrainingFailed(model=model.name, batch=batch.batch, reason=skip.reason)
-        for skip in dataset.skipped
-        for model in open_
-        if model.partition == skip.partition
-    ]
-    record(skipped, RETRAIN, batch.batch)
-    registered, failed = _record_all(built, RETRAIN, batch.batch)
+    with lineage_of(settings) as lineage, lineage.run("retrain", spec, batch=batch.batch) as run:
+        dataset, built = build_challengers(spec, work, store=ObjectStore.open(settings.store))
+        record(dataset.events[:1], RETRAIN, batch.batch, dataset.digest)  # what the versions' ``dataset`` is
+        run.took(dataset)
+        skipped = [
+            TrainingFailed(model=model.name, batch=batch.batch, reason=skip.reason)
+            for skip in dataset.skipped
+            for model in open_
+            if model.partition == skip.partition
+        ]
+        record(skipped, RETRAIN, batch.batch)
+        for each in skipped:
+            run.failed(each)
+        registered, failed = _record_all(built, RETRAIN, batch.batch, run)
     return registered, [*skipped, *failed]
 
 
-def _record_all(built: Iterable[Built], principal: str, batch: str) -> tuple[int, list[TrainingFailed]]:
+@contextmanager
+def lineage_of(settings: Settings) -> Iterator[Lineage]:
+    """Who is told of this job's runs. What a collector did not take is said on stderr, and changes nothing."""
+    lineage = Lineage(opened(settings.lineage), namespace=settings.origin)
+    try:
+        yield lineage
+    finally:
+        if lost := str(lineage.close()):
+            print(lost, file=sys.stderr)
+
+
+def _record_all(built: Iterable[Built], principal: str, batch: str, run: Run) -> tuple[int, list[TrainingFailed]]:
     """Records each version as soon as it is built: what is done stays done if this job dies."""
     registered, failed = 0, []
     for each in built:
         if isinstance(each, TrainingFailed):
             failed.append(each)
             record([each], principal, batch)
+            run.failed(each)
         else:
             registered += 1
             record(each.events, principal, batch)
+            run.registered(each.registered)
     return registered, failed
 
 

@@ -25,6 +25,8 @@ FLEETWARD_FIRST_LOAD_BYTES, FLEETWARD_FIRST_LOAD_SECONDS  what a version may tak
 FLEETWARD_SUBJECTS   folder of the keys of data subjects, shared by all machines that run a replica (default in
                      FLEETWARD_HOME)
 FLEETWARD_SEAL_SECONDS  how often a replica seals what it captured (default 5)
+FLEETWARD_LINEAGE    who is told of prepare, train and retrain in OpenLineage: file:///FILE or https://COLLECTOR
+                     (default nobody)
 FLEETWARD_MONITORS   monitors that share the fleet's models (default 1)
 FLEETWARD_MONITOR_SAVE_SECONDS  how often a monitor saves what it knows, at the end of a tick (default 300; 0: of each)
 """
@@ -69,6 +71,7 @@ class Settings(BaseModel):
     first_load_bytes: int = Field(default=2 << 30, ge=64 << 20)
     first_load_seconds: float = Field(default=30.0, gt=0, le=3600)
     seal_seconds: float = Field(gt=0, le=3600)
+    lineage: str = Field(default="", pattern=r"^((file:///|https?://).+)?$")
     subjects: Path
     monitors: int = Field(default=1, ge=1, le=1000)
     monitor_save_seconds: float = Field(default=300.0, ge=0, le=86400)
@@ -99,6 +102,7 @@ class Settings(BaseModel):
             "first_load_bytes": environment.get("FLEETWARD_FIRST_LOAD_BYTES", str(2 << 30)),
             "first_load_seconds": environment.get("FLEETWARD_FIRST_LOAD_SECONDS", "30"),
             "seal_seconds": environment.get("FLEETWARD_SEAL_SECONDS", "5"),
+            "lineage": environment.get("FLEETWARD_LINEAGE", ""),
             "subjects": environment.get("FLEETWARD_SUBJECTS", str(home / "keys" / "subjects")),
             "monitors": environment.get("FLEETWARD_MONITORS", "1"),
             "monitor_save_seconds": environment.get("FLEETWARD_MONITOR_SAVE_SECONDS", "300"),
@@ -144,6 +148,7 @@ class Settings(BaseModel):
             "FLEETWARD_FIRST_LOAD_BYTES": str(self.first_load_bytes),
             "FLEETWARD_FIRST_LOAD_SECONDS": f"{self.first_load_seconds:g}",
             "FLEETWARD_SEAL_SECONDS": f"{self.seal_seconds:g}",
+            "FLEETWARD_LINEAGE": self.lineage,
             "FLEETWARD_SUBJECTS": str(self.subjects),
             "FLEETWARD_MONITORS": str(self.monitors),
             "FLEETWARD_MONITOR_SAVE_SECONDS": f"{self.monitor_save_seconds:g}",

@@ -55,11 +55,10 @@ def card(
 
     with reading(offline=offline, database=database, as_of=as_of) as reader:
         told = _told(reader, name, version, store)
-    written = {
-        CardFormat.MARKDOWN: as_markdown,
-        CardFormat.HTML: as_html,
-        CardFormat.JSON: lambda each: _as_json(as_document(each)),
-    }[form](told)
+    if form is CardFormat.JSON:
+        written = _as_json(as_document(told))
+    else:
+        written = as_html(told) if form is CardFormat.HTML else as_markdown(told)
     _write(written, out)
 
 
