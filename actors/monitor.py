@@ -123,6 +123,7 @@ class Monitor:
                         break
                     async with self._folding:
                         drafts = await self._take(entry)
+                    await self._store_evidence()
                     if drafts:
                         await self._governor.record(drafts)
                     await self._keep(entry)
@@ -132,6 +133,17 @@ class Monitor:
         finally:
             async with self._progress:
                 self._progress.notify_all()
+
+    async def _store_evidence(self) -> None:
+        """Puts what the drafts name by digest where they say; a store that is away is waited for."""
+        for document in self._fold.evidence:
+            while True:
+                try:
+                    await asyncio.to_thread(self._store.put, document)
+                    break
+                except AWAY as error:
+                    logger.warning("evidence of a finding: %s; trying again", error)
+                    await asyncio.sleep(RETRY_SECONDS)
 
     async def _measured(self) -> list[Sample]:
         """What it knows of its models, between two entries."""

@@ -25,8 +25,10 @@ from runtime.console.words import (
     step_in_words,
     worst_feature,
 )
+from runtime.domain import alarms as a
 from runtime.domain import erasure as s
 from runtime.domain import events as e
+from runtime.domain import findings as f
 from runtime.domain import keeping as k
 from runtime.domain import tokens as t
 from runtime.domain.entry import Entry
@@ -255,6 +257,42 @@ def _(event: e.VerdictReached) -> _Told:
         Action.CALL_A_PERSON: "a person must look at",
     }[event.verdict.action]
     return _Told(f"verdict, {action} the finding of {day(event.as_of)}", event.verdict.reason)
+
+
+@_tell.register
+def _(event: f.FindingAnswered) -> _Told:
+    said = {
+        f.Answer.ACKNOWLEDGED: "acknowledged",
+        f.Answer.SNOOZED: "snoozed",
+        f.Answer.ACCEPTED: "accepted as normal, its window is the baseline now",
+        f.Answer.DISMISSED: "dismissed as a false alarm",
+        f.Answer.RESOLVED: "resolved",
+    }[event.answer]
+    until = "" if event.until is None else f"until {minute(event.until)}"
+    what = "incident" if event.model is None else "finding"
+    return _Told(f"{what} {short(event.finding)} {said}", event.reason, until, event.model or "fleet")
+
+
+@_tell.register
+def _(event: f.IncidentOpened) -> _Told:
+    what = f"incident {short(event.incident)}: {event.feature} {event.direction.value} from {event.source}"
+    numbers = f"in {count(len(event.models), 'model')} of {event.watched:,} that read it, as of {day(event.as_of)}"
+    return _Told(what, event.verdict.reason, numbers, "fleet")
+
+
+@_tell.register
+def _(event: a.MonitoringBudgetSet) -> _Told:
+    return _Told("alarm budget set", event.reason, f"{event.false_alarms:g} false alarms in 30 days", "fleet")
+
+
+@_tell.register
+def _(event: a.TrafficMeasured) -> _Told:
+    total = sum(event.rows_a_day.values())
+    return _Told(
+        "traffic measured",
+        numbers=f"{total:,.0f} rows a day of {count(len(event.rows_a_day), 'model')} until {day(event.until)}",
+        about="fleet",
+    )
 
 
 @_tell.register

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from runtime.domain.base import Document, Moment
+from runtime.domain.findings import Direction
 from runtime.domain.metrics import METRICS, Metric
 from runtime.domain.schema import Task
 
@@ -68,6 +69,7 @@ class FeatureStatistic(Document):
     js: float
     psi: float
     missing_rate: float = Field(ge=0, le=1)
+    direction: Direction | None = None
 
 
 class WindowPerformance(Document):

@@ -60,7 +60,8 @@ class Partitioning(Document):
 class Monitoring(Document):
     """How often a model is checked and how much evidence an alarm takes.
 
-    ``false_alarm_every``: mean number of checks between false alarms, at least. ``delta0``: drift to ignore, in
+    ``false_alarm_every``: mean number of checks between false alarms, at least; absent, the fleet's alarm budget says,
+    and 10,000 where none was set. ``delta0``: drift to ignore, in
     chi units (about standard deviations of a small mean shift); ``measured`` is what each feature strayed in the
     version's own training time, from tick to tick and over the week, and 0 for versions packaged before it was asked
     for. ``error_reference_sigmas``: standard errors of the error baseline that are allowed for; fewer find a change
@@ -72,7 +73,7 @@ class Monitoring(Document):
     every: Period = timedelta(days=1)
     features: Literal["all"] | Annotated[tuple[str, ...], Field(min_length=1)] = "all"
     outcomes_after: Duration = timedelta(days=1)
-    false_alarm_every: int = Field(default=10_000, ge=10)
+    false_alarm_every: int | None = Field(default=None, ge=10)
     delta0: Literal["measured"] | Annotated[float, Field(ge=0)] = 0.0
     error_reference_sigmas: float = Field(default=5.0, ge=0)
     recent: int = Field(default=30, ge=5)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from runtime.domain.errors import Refused, UnknownModel, UnknownVersion
 from runtime.domain.events import FindingOpened, Step, VersionApproved, VersionRegistered
+from runtime.domain.findings import Alarm, Answered, IncidentOpened, UnknownFinding
 from runtime.domain.grant import SignedGrant
 from runtime.domain.lifecycle import Status
 from runtime.domain.pools import PoolOptions
@@ -69,11 +70,27 @@ class RolloutState:
 
 @dataclass(frozen=True, slots=True)
 class FindingState:
-    """A finding, and what the policy answered."""
+    """A finding, and what the policy and people answered."""
 
     opened: FindingOpened
     seq: int
     verdict: Verdict | None = None
+    answered: Answered | None = None
+    acknowledged_by: str | None = None
+    incident: str | None = None
+    """The common cause that it belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentState:
+    """One cause of many models' findings; ``models`` are those that joined, ``newest`` the last alarm of it."""
+
+    opened: IncidentOpened
+    seq: int
+    models: tuple[str, ...]
+    newest: datetime
+    answered: Answered | None = None
+    acknowledged_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +240,15 @@ class FleetState:
     models: dict[str, ModelState] = field(default_factory=dict)
     skipped: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
     findings: MutableMapping[str, FindingState] = field(default_factory=dict)
+    incidents: dict[str, IncidentState] = field(default_factory=dict)
+    causes: dict[str, str] = field(default_factory=dict)
+    """Incidents that were not ended, by their cause."""
+    alarms: dict[str, tuple[Alarm, ...]] = field(default_factory=dict)
+    """The newest alarms, one a model, by what they may have for a cause."""
+    alarm_budget: float | None = None
+    """False alarms in 30 days that the fleet may raise; none was set before the first entry about it."""
+    traffic: dict[str, float] = field(default_factory=dict)
+    """Rows a day by model, as measured last."""
     batches: dict[str, BatchState] = field(default_factory=dict)
     holds: dict[int, HoldState] = field(default_factory=dict)
     erasures: dict[str, ErasureState] = field(default_factory=dict)
@@ -264,6 +290,16 @@ class FleetState:
     def holds_on(self, model: str) -> list[HoldState]:
         """The legal holds on a model that were not released."""
         return [hold for hold in self.holds.values() if hold.model == model and hold.released is None]
+
+    def finding(self, name: str) -> FindingState | IncidentState:
+        """A finding or an incident by its id, or by the first letters of it. Raises ``UnknownFinding``."""
+        known = self.findings.get(name) or self.incidents.get(name)
+        if known is not None:
+            return known
+        found = [each for kind in (self.findings, self.incidents) for each in kind if name and each.startswith(name)]
+        if len(found) != 1:
+            raise UnknownFinding(name, f"{len(found)} begin with it" if found else "none has that id")
+        return self.findings.get(found[0]) or self.incidents[found[0]]
 
     def keys_since(self, size: int) -> list[Key]:
         """API keys that were made or revoked by entries from number ``size`` on."""

@@ -17,17 +17,18 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import singledispatchmethod
 from typing import Any
 
 from runtime.domain import events as e
+from runtime.domain import findings as f
 from runtime.domain.decision import Variant
 from runtime.domain.entry import Draft, Entry
 from runtime.domain.fold import apply
 from runtime.domain.ids import derived_id
 from runtime.domain.schema import Schema
-from runtime.domain.state import FleetState
+from runtime.domain.state import DAWN, FleetState
 from runtime.monitoring.baseline import Baseline
 from runtime.monitoring.judged import classes_of, watched_metric
 from runtime.monitoring.resuming import Known
@@ -35,9 +36,12 @@ from runtime.monitoring.rows import DecisionRows, OutcomeRows
 from runtime.monitoring.shards import Shard
 from runtime.monitoring.telling import findings_of
 from runtime.monitoring.watch import Trial, Watch
+from runtime.policy.budget import fleet_thresholds
+from runtime.policy.retraining import window_opens
 
 MONITOR = "service:monitor"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+WEEK = timedelta(days=7)
 
 ReadObject = Callable[[str], bytes]
 ReadDecisions = Callable[[str], list[DecisionRows]]
@@ -61,6 +65,8 @@ class Monitor:
         self.watches: dict[str, Watch] = dict(known.watches)
         self.outdated: list[str] = []
         """Digests of saves that nobody needs any more, and that are this monitor's to delete."""
+        self.evidence: list[bytes] = []
+        """Documents that the drafts given last name by their digests: to be stored before those are recorded."""
         self._read_object = read_object
         self._read_decisions = read_decisions
         self._read_outcomes = read_outcomes
@@ -75,6 +81,7 @@ class Monitor:
     def apply(self, entry: Entry) -> list[Draft]:
         """Takes the next entry. Raises what reading a segment raises; then the entry may be given again."""
         self._at = entry.seq
+        self.evidence = []
         if entry.seq < self._known.start:
             apply(self.state, entry)
             return []
@@ -138,14 +145,44 @@ class Monitor:
     @_feed.register
     def _(self, event: e.WatermarkAdvanced) -> list[Draft]:
         ticks, drafts, taken = 0, [], Counter[str]()
+        checks = fleet_thresholds(self.state)
         for name in sorted(self.watches):
             if self._is_news(name):
                 watch = self.watches[name]
+                watch.expect(checks.get(name))
                 closed, found = self._close(watch, event.until)
                 ticks += closed
                 drafts += found
                 taken.update(watch.taken())
+        drafts += self._traffic(event.until)
         return [*drafts, *self._closed(event.until, ticks, taken, derived_id("ticks", event.until.isoformat()))]
+
+    def _traffic(self, until: datetime) -> list[Draft]:
+        """What its models answered in the week that ended, once where there is a budget to share out by it."""
+        week, before = window_opens(until, WEEK), window_opens(self.state.watermark, WEEK)
+        ended = week if week == until else week - WEEK
+        last = before if before == self.state.watermark else before - WEEK
+        if ended <= last:
+            return []
+        weeks = {name: self.watches[name].week_over() for name in sorted(self.watches) if self._is_news(name)}
+        if self.state.alarm_budget is None or self.state.watermark == DAWN or not weeks:
+            return []
+        days = (ended - last) / timedelta(days=1)
+        measured = e.TrafficMeasured(until=ended, rows_a_day={name: rows / days for name, rows in weeks.items()})
+        shard = (self.shard.monitor, self.shard.monitors)
+        return [Draft(measured, MONITOR, derived_id("traffic", ended.isoformat(), *shard))]
+
+    @_feed.register
+    def _(self, event: f.FindingAnswered) -> list[Draft]:
+        finding, watch = self.state.findings.get(event.finding), self.watches.get(event.model or "")
+        if finding is None or watch is None or finding.opened.version != watch.version:
+            return []
+        opened = finding.opened
+        if event.until is not None:
+            watch.snooze(opened.about, event.until)
+        if event.answer is f.Answer.ACCEPTED and opened.evidence is not None:
+            watch.accept(opened, json.loads(self._read_object(opened.evidence))["window"])
+        return []
 
     @_feed.register
     def _(self, event: e.MonitorsSet) -> list[Draft]:
@@ -253,7 +290,10 @@ class Monitor:
         watch.closed_until = end
         watch.settle()
         drafts = self._judged(watch, end)
-        drafts += [Draft(found, MONITOR, found.finding) for found in findings_of(watch, end, spec.monitor)]
+        drafts += [
+            Draft(found, MONITOR, found.finding)
+            for found in findings_of(watch, end, spec.monitor, self.evidence.append)
+        ]
         return 1, drafts
 
     def _judged(self, watch: Watch, end: datetime) -> list[Draft]:

@@ -16,6 +16,8 @@ from datetime import datetime
 import numpy as np
 
 from runtime.domain.reports import FeatureStatistic
+from runtime.monitoring.direction import direction_of
+from runtime.statistics.bins import MAX_UNSEEN, CategoricalBins
 from runtime.statistics.detector import DetectorPlan, DetectorState, Reading, update
 from runtime.statistics.distances import distances
 from runtime.statistics.profile import Columns, Counts, Profile
@@ -36,6 +38,8 @@ class Gauge:
     evidence: float = -math.inf
     gained: float = 0.0
     quiet_until: datetime | None = None
+    unseen: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Categories outside the baseline's, by feature: the first ones by name, since evidence rose."""
 
     def __post_init__(self) -> None:
         self.reset()
@@ -46,10 +50,25 @@ class Gauge:
         self.state = DetectorState.fresh(self.plan)
         self.window = Counts.empty(self.profile.layout)
         self.since, self.evidence, self.gained = None, -math.inf, 0.0
+        self.unseen = {}
 
     def count(self, columns: Columns) -> None:
         """Adds rows to the open tick."""
-        self.open_tick = self.open_tick + self.profile.count(columns)
+        counts = self.profile.count(columns)
+        self.open_tick = self.open_tick + counts
+        self._note_unseen(columns, counts)
+
+    def _note_unseen(self, columns: Columns, counts: Counts) -> None:
+        """Names are looked for only where some are. First by name: the same whatever order rows come in."""
+        strange = {
+            feature.name: columns[feature.name]
+            for feature, end in zip(self.profile.features, counts.layout.offsets[1:], strict=True)
+            if isinstance(feature.bins, CategoricalBins) and counts.values[end - 2] and feature.name in columns
+        }
+        for name, labels in self.profile.unseen(strange).items():
+            known = self.unseen.get(name, {})
+            merged = {label: known.get(label, 0) + labels.get(label, 0) for label in sorted(known.keys() | labels)}
+            self.unseen[name] = dict(list(merged.items())[:MAX_UNSEEN])
 
     def close(self, tick_start: datetime) -> Reading | None:
         """Ends the open tick; its reading, or ``None`` when it was empty."""
@@ -60,7 +79,7 @@ class Gauge:
         tick = reading.evidence - float(np.logaddexp(0.0, self.evidence))
         self.evidence, self.gained = reading.evidence, max(self.gained, 0.0) + tick
         if self.gained <= 0 and not reading.alarm:
-            self.since, self.window = None, Counts.empty(self.profile.layout)
+            self.since, self.window, self.unseen = None, Counts.empty(self.profile.layout), {}
         else:
             self.since = self.since or tick_start
             self.window = self.window + counts
@@ -69,6 +88,7 @@ class Gauge:
     def statistics(self, reading: Reading) -> tuple[FeatureStatistic, ...]:
         """The features that moved most, with distances over the rows since the evidence rose."""
         known = {each.name: each for each in distances(self.profile, self.window)}
+        window = self.window.by_feature()
         return tuple(
             FeatureStatistic(
                 feature=evidence.name,
@@ -76,6 +96,7 @@ class Gauge:
                 js=known[evidence.name].js,
                 psi=known[evidence.name].psi,
                 missing_rate=known[evidence.name].missing_rate,
+                direction=direction_of(self.profile.feature(evidence.name), window[evidence.name]),
             )
             for evidence in reading.ranked[:SHOWN_FEATURES]
         )

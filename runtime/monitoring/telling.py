@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from runtime.domain import events as e
-from runtime.domain.ids import derived_id
+from runtime.domain.ids import derived_id, digest_of
 from runtime.domain.spec import Monitoring
+from runtime.monitoring.evidence import evidence_of
 from runtime.monitoring.gauge import Gauge
 from runtime.monitoring.watch import Watch
 from runtime.statistics.detector import Reading
 
+Keep = Callable[[bytes], None]
 
-def findings_of(watch: Watch, end: datetime, monitor: Monitoring) -> list[e.FindingOpened]:
-    """Ends the open tick of every gauge at ``end``, and tells what was found."""
+
+def findings_of(watch: Watch, end: datetime, monitor: Monitoring, keep: Keep | None = None) -> list[e.FindingOpened]:
+    """Ends the open tick of every gauge at ``end``, and tells what was found; ``keep`` takes each one's evidence."""
     found = []
     for about, gauge in ((e.FindingKind.PERFORMANCE, watch.errors), (e.FindingKind.DATA_DRIFT, watch.features)):
         if gauge is not None:
-            found += _read(watch, gauge, about, end, monitor)
+            found += _read(watch, gauge, about, end, monitor, keep)
     return found
 
 
 def _read(
-    watch: Watch, gauge: Gauge, about: e.FindingKind, end: datetime, monitor: Monitoring
+    watch: Watch, gauge: Gauge, about: e.FindingKind, end: datetime, monitor: Monitoring, keep: Keep | None
 ) -> list[e.FindingOpened]:
     reading = gauge.close(end - monitor.every)
     if reading is None or not reading.alarm or watch.version is None:
@@ -30,6 +34,10 @@ def _read(
     if gauge.quiet_until is not None and end < gauge.quiet_until:
         return []
     finding = _finding(watch, gauge, reading, about, end, monitor.every)
+    if keep is not None:
+        evidence = evidence_of(finding, gauge, reading)
+        keep(evidence)
+        finding = finding.model_copy(update={"evidence": digest_of(evidence)})
     gauge.reset()
     if about is e.FindingKind.DATA_DRIFT:
         gauge.quiet_until = end + monitor.repeat_after

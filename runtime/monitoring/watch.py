@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
+from runtime.domain.events import FindingKind, FindingOpened
 from runtime.domain.metrics import Metric
 from runtime.domain.reports import Comparison, EstimatedPerformance, SliceGap, WindowPerformance
 from runtime.domain.schema import Schema
-from runtime.domain.spec import Spec
+from runtime.domain.spec import Monitoring, Spec
 from runtime.monitoring.baseline import Baseline
 from runtime.monitoring.forecast import Forecast
 from runtime.monitoring.gauge import Gauge
@@ -18,9 +20,11 @@ from runtime.monitoring.judged import Judged, classes_of, errors_of, losses_of, 
 from runtime.monitoring.pairs import MAX_WAITING, RowKey, Waiting, WaitingRows
 from runtime.monitoring.rows import DecisionRows
 from runtime.monitoring.slicing import Slicing
+from runtime.policy.budget import own_threshold
 from runtime.statistics.comparison import PairedMoments, compare_moments
 from runtime.statistics.detector import DetectorPlan
 from runtime.statistics.performance import error_columns
+from runtime.statistics.profile import Counts
 from runtime.statistics.scoring import compared
 
 TAKEN = ("decisions", "outcomes", "late")
@@ -69,6 +73,10 @@ class Watch:
         """The spec by which it follows its champion."""
         self.spec_digest = ""
         self.baseline: Baseline | None = None
+        self.checks: float | None = None
+        """Checks between false alarms by the fleet's budget; the spec says where there is none."""
+        self.week = 0
+        """Rows answered in the week that goes on."""
         self.features: Gauge | None = None
         self.errors: Gauge | None = None
         self.forecast: Forecast | None = None
@@ -91,26 +99,72 @@ class Watch:
         self.version, self.baseline = version, baseline
         self.spec, self.spec_digest = spec, spec.digest
         self.classes = classes_of(spec)
-        wanted = None if spec.monitor.features == "all" else dict.fromkeys(spec.monitor.features, 1.0)
-        checks = float(spec.monitor.false_alarm_every)
-        delta0 = baseline.delta0 if spec.monitor.delta0 == "measured" else spec.monitor.delta0
-        self.features = Gauge(
-            baseline.features,
-            DetectorPlan.build(baseline.features, checks_between_false_alarms=checks, delta0=delta0, weights=wanted),
-        )
-        self.errors = Gauge(
-            baseline.errors,
-            DetectorPlan.build(
-                baseline.errors,
-                checks_between_false_alarms=checks,
-                reference_sigmas=spec.monitor.error_reference_sigmas,
-            ),
-        )
+        self.features = self._gauge(FindingKind.DATA_DRIFT)
+        self.errors = self._gauge(FindingKind.PERFORMANCE)
         self.recent = deque(maxlen=spec.monitor.recent)
         estimator = baseline.estimator
         self.forecast = None if estimator is None else Forecast(estimator)
         watched = {name: baseline.slices[name] for name in spec.monitor.slices or () if name in baseline.slices}
         self.slicing = Slicing(watched, self.classes) if watched else None
+
+    def _gauge(self, about: FindingKind) -> Gauge | None:
+        """A gauge against the present baseline, for the checks between false alarms that are wanted of it."""
+        if self.baseline is None or self.spec is None:
+            return None
+        profile = self.baseline.features if about is FindingKind.DATA_DRIFT else self.baseline.errors
+        return Gauge(profile, self._plan(about, self.baseline, self.spec.monitor))
+
+    def _plan(self, about: FindingKind, baseline: Baseline, monitor: Monitoring) -> DetectorPlan:
+        checks = own_threshold(monitor) if self.checks is None else self.checks
+        if about is FindingKind.PERFORMANCE:
+            sigmas = monitor.error_reference_sigmas
+            return DetectorPlan.build(baseline.errors, checks_between_false_alarms=checks, reference_sigmas=sigmas)
+        wanted = None if monitor.features == "all" else dict.fromkeys(monitor.features, 1.0)
+        delta0 = baseline.delta0 if monitor.delta0 == "measured" else monitor.delta0
+        return DetectorPlan.build(baseline.features, checks_between_false_alarms=checks, delta0=delta0, weights=wanted)
+
+    def expect(self, checks: float | None) -> None:
+        """From now on so many checks between false alarms, as the fleet's budget says; ``None``: as the spec says."""
+        if checks == self.checks or self.baseline is None or self.spec is None:
+            self.checks = checks
+            return
+        self.checks = checks
+        for about, gauge in self._gauges():
+            gauge.plan = self._plan(about, self.baseline, self.spec.monitor)
+
+    def snooze(self, about: FindingKind, until: datetime) -> None:
+        """Tells nothing of this kind before then."""
+        for each, gauge in self._gauges():
+            if each is about:
+                gauge.quiet_until = max(until, gauge.quiet_until or until)
+
+    def accept(self, finding: FindingOpened, window: dict[str, Any]) -> None:
+        """Makes what was found the baseline: the finding's window, and what came while evidence rose again."""
+        gauge = dict(self._gauges()).get(finding.about)
+        if gauge is None or self.baseline is None:
+            return
+        profile = gauge.profile.recounted(Counts.from_document(window, gauge.profile.layout) + gauge.window)
+        if finding.about is FindingKind.DATA_DRIFT:
+            self.baseline = replace(self.baseline, features=profile)
+        else:
+            performance = finding.recent or self.baseline.performance
+            self.baseline = replace(self.baseline, errors=profile, performance=performance)
+        fresh = self._gauge(finding.about)
+        if fresh is not None:
+            fresh.open_tick = gauge.open_tick
+        if finding.about is FindingKind.DATA_DRIFT:
+            self.features = fresh
+        else:
+            self.errors = fresh
+
+    def _gauges(self) -> list[tuple[FindingKind, Gauge]]:
+        pairs = ((FindingKind.DATA_DRIFT, self.features), (FindingKind.PERFORMANCE, self.errors))
+        return [(about, gauge) for about, gauge in pairs if gauge is not None]
+
+    def week_over(self) -> int:
+        """Rows answered since this was asked last."""
+        rows, self.week = self.week, 0
+        return rows
 
     def answered(self, decisions: DecisionRows, schema: Schema) -> None:
         """Counts fresh rows of its champion: what was asked, what was answered, and of which slice."""
@@ -130,6 +184,7 @@ class Watch:
 
     def taken(self) -> dict[str, int]:
         """Records taken in since this was asked last."""
+        self.week += self.decisions
         found = {name: getattr(self, name) for name in TAKEN}
         for name in TAKEN:
             setattr(self, name, 0)

@@ -29,10 +29,10 @@ Place: TypeAlias = list[int]
 """Where a part stands: [start, length]."""
 Columns: TypeAlias = Mapping[str, Sequence[Any]]
 
-COUNTERS = ("unknown_outcomes", "erased", *TAKEN)
+COUNTERS = ("unknown_outcomes", "erased", "week", *TAKEN)
 WRITTEN = {
     *("model", "version", "spec", "classes", "closed_until", "baseline", "features", "errors", "trial", "recent"),
-    *("waiting", "told", "spec_digest"),
+    *("waiting", "told", "spec_digest", "forecast", "slicing", "checks"),
     *COUNTERS,
 }
 """The fields of a watch. One that is added must be written here as well, or a restart forgets it."""
@@ -87,6 +87,7 @@ def document_of(watch: Watch, parts: Parts) -> Document:
         "model": watch.model,
         "version": watch.version,
         "closed_until": _moment(watch.closed_until),
+        "checks": watch.checks,
         "counters": {name: getattr(watch, name) for name in COUNTERS},
         "told": parts.table(_told_columns(watch.told)),
         "waiting": [parts.table(columns) for columns in watch.waiting.as_columns()],
@@ -101,6 +102,9 @@ def document_of(watch: Watch, parts: Parts) -> Document:
             "baseline": watch.baseline.as_document(),
             "gauges": [_gauge_document(gauge, model, parts) for gauge in gauges if gauge is not None],
             "recent": parts.table(_pairs(watch.recent)),
+            "forecast": None if watch.forecast is None else watch.forecast.as_document(),
+            "slicing": None if watch.slicing is None else watch.slicing.as_document(),
+            "sliced": None if watch.slicing is None else parts.table(watch.slicing.as_columns()),
         }
     return document
 
@@ -108,6 +112,7 @@ def document_of(watch: Watch, parts: Parts) -> Document:
 def watch_of(document: Document, parts: Taken, specs: Mapping[str, Spec]) -> Watch:
     """The inverse. Raises whatever a document raises that does not fit."""
     watch = Watch(document["model"])
+    watch.checks = document["checks"]
     follows = document.get("follows")
     if follows is not None:
         _follow(watch, int(document["version"]), follows, parts, specs)
@@ -128,6 +133,10 @@ def _follow(watch: Watch, version: int, follows: Document, parts: Taken, specs: 
         if gauge is not None:
             _restore(gauge, written, model, parts)
     recent = parts.table(follows["recent"])
+    if watch.forecast is not None:
+        watch.forecast.restore(follows["forecast"])
+    if watch.slicing is not None:
+        watch.slicing.restore(follows["slicing"], parts.table(follows["sliced"]))
     watch.recent = deque(zip(recent["answer"], recent["actual"], strict=True), maxlen=watch.recent.maxlen)
 
 
@@ -142,6 +151,7 @@ def _gauge_document(gauge: Gauge, model: bytes, parts: Parts) -> Document:
         "since": _moment(gauge.since),
         "quiet_until": _moment(gauge.quiet_until),
         "sums": [float.hex(gauge.evidence), float.hex(gauge.gained)],
+        "unseen": gauge.unseen,
     }
 
 
@@ -152,6 +162,7 @@ def _restore(gauge: Gauge, written: Document, model: bytes, parts: Taken) -> Non
     gauge.window = unpack_counts(parts.at(written["window"]), layout, model)
     gauge.since, gauge.quiet_until = _moment_of(written["since"]), _moment_of(written["quiet_until"])
     gauge.evidence, gauge.gained = (float.fromhex(each) for each in written["sums"])
+    gauge.unseen = written["unseen"]
 
 
 # --- rows and trials -------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ from runtime.pipeline.rows import Rows
 from runtime.pipeline.seen import check_overrides, seen_in
 from runtime.pipeline.straying import straying
 from runtime.pipeline.train import TrainedModel
+from runtime.policy.budget import own_threshold
 from runtime.statistics.classification import counted
 from runtime.statistics.dle import LossEstimator
 from runtime.statistics.performance import ErrorSummary, error_profile
@@ -136,7 +137,7 @@ def baseline_document(trained: TrainedModel, monitor: Monitoring | None = None) 
     features = Profile.from_columns(columns, kinds={**kinds, output: "numeric"})
     strayed = None
     if monitor is not None and monitor.delta0 == "measured":
-        strayed = straying(features, rows, columns, monitor.every, monitor.false_alarm_every)
+        strayed = straying(features, rows, columns, monitor.every, own_threshold(monitor))
     is_class = schema.task is Task.CLASSIFICATION
     counts = counted(predictions, rows.target, schema.class_count) if is_class else None
     slices = _slices(rows, predictions, schema, () if monitor is None else monitor.slices or ())

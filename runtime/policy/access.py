@@ -8,8 +8,10 @@ are believed as they are named, and a person may hold every role. Nobody ever ap
 
 from __future__ import annotations
 
+from runtime.domain import alarms as a
 from runtime.domain import erasure as s
 from runtime.domain import events as e
+from runtime.domain import findings as f
 from runtime.domain import keeping as k
 from runtime.domain import tokens as t
 from runtime.domain.errors import Forbidden
@@ -53,6 +55,8 @@ _ALLOWED: dict[Role, tuple[type, ...]] = {
         e.RetrainingFinished,
         e.PoolConfigured,
         e.ModelMoved,
+        f.FindingAnswered,
+        a.MonitoringBudgetSet,
         e.MonitorsSet,
         k.LegalHoldPlaced,
         k.LegalHoldReleased,
@@ -65,7 +69,7 @@ _ALLOWED: dict[Role, tuple[type, ...]] = {
     Role.AUDITOR: (k.EvidenceExported,),  # changes nothing, and what it takes out is told
     Role.CLIENT: (),
     Role.TESTER: (),
-    Role.ADMIN: (e.PoolConfigured, t.TokenCreated, t.TokenRevoked, t.RoleGiven, t.RoleTaken),
+    Role.ADMIN: (e.PoolConfigured, a.MonitoringBudgetSet, t.TokenCreated, t.TokenRevoked, t.RoleGiven, t.RoleTaken),
     Role.GOVERNOR: (
         e.GovernorStarted,
         e.CommandRefused,
@@ -75,10 +79,11 @@ _ALLOWED: dict[Role, tuple[type, ...]] = {
         e.GrantIssued,
         e.GrantRevoked,
         e.VerdictReached,
+        f.IncidentOpened,
         t.AuthenticationSet,
         t.TokenCreated,  # the first admin's
     ),
-    Role.MONITOR: (e.FindingOpened, e.TicksClosed, e.RolloutMeasured, e.MonitorSaved),
+    Role.MONITOR: (e.FindingOpened, e.TicksClosed, e.RolloutMeasured, a.TrafficMeasured, e.MonitorSaved),
     Role.REPLICA: (e.SegmentSealed, e.RecordsLost, e.RecordsDropped, e.LoadRefused, t.AccessRefused),
 }
 

@@ -16,7 +16,7 @@ from runtime.domain.grant import Grant, SignedGrant
 from runtime.domain.ids import derived_id
 from runtime.domain.lifecycle import Status
 from runtime.domain.state import FleetState, ModelState
-from runtime.policy import approval, retraining
+from runtime.policy import approval, incidents, retraining
 
 GOVERNOR = "service:governor"
 
@@ -144,9 +144,16 @@ def _(event: e.ModelRetired, state: FleetState, now: datetime, sign: Sign) -> li
 def _(event: e.FindingOpened, state: FleetState, now: datetime, sign: Sign) -> list[e.Event]:
     model = state.model(event.model)
     spec = state.spec_of(model)
-    answer = retraining.verdict(event, model, spec)
-    return [
-        e.VerdictReached(
-            finding=event.finding, model=event.model, verdict=answer, policy=spec.policy_digest, as_of=event.as_of
-        )
-    ]
+    known = incidents.known_cause(state, event) or incidents.breakage(state, event)
+    opened = incidents.common_cause(state, event) if known is None else None
+    common = opened if known is None else known.opened
+    answer = retraining.verdict(event, model, spec) if common is None else retraining.laid_to(event, spec, common)
+    reached = e.VerdictReached(
+        finding=event.finding,
+        model=event.model,
+        verdict=answer,
+        policy=spec.policy_digest,
+        as_of=event.as_of,
+        incident=None if common is None else common.incident,
+    )
+    return [reached] if opened is None else [opened, reached]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from runtime.domain.events import FindingKind, FindingOpened
+from runtime.domain.events import FindingKind, FindingOpened, IncidentOpened
 from runtime.domain.metrics import Metric, shown, spelled
 from runtime.domain.schema import Task
 from runtime.domain.spec import Spec
@@ -28,6 +28,16 @@ def verdict(finding: FindingOpened, model: ModelState, spec: Spec) -> Verdict:
     if "recent_rows" not in numbers:
         return Verdict(action=Action.NOTHING, reason="no outcomes yet, so no sign that errors grew", numbers=numbers)
     return _judge_errors(finding, spec, numbers, _metric(finding, spec))
+
+
+def laid_to(finding: FindingOpened, spec: Spec, incident: IncidentOpened) -> Verdict:
+    """Of a finding that has a common cause with others: the incident's verdict is the one that counts."""
+    return Verdict(
+        action=Action.NOTHING,
+        reason=f"one of many with one cause ({incident.feature} {incident.direction.value}): "
+        f"a person is called to incident {incident.incident[:12]}",
+        numbers=_numbers(finding, _metric(finding, spec)),
+    )
 
 
 def _metric(finding: FindingOpened, spec: Spec) -> Metric:

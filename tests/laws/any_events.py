@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from runtime.domain import events as e
 from runtime.domain.erasure import ErasurePart
+from runtime.domain.findings import Direction
 from runtime.domain.pools import PoolOptions
 from runtime.domain.reports import Comparison, EvaluationReport, FeatureStatistic, GateResult, WindowPerformance
 from runtime.domain.tokens import GIVEN
@@ -40,7 +41,13 @@ COMPARISONS = st.builds(
 )
 GATES = st.builds(GateResult, gate=TEXTS, passed=st.booleans(), value=st.none() | FLOATS, limit=FLOATS, reason=TEXTS)
 STATISTICS = st.builds(
-    FeatureStatistic, feature=TEXTS, log_score=FLOATS, js=FLOATS, psi=FLOATS, missing_rate=st.floats(0, 1)
+    FeatureStatistic,
+    feature=TEXTS | st.sampled_from(SPEC.data.features),
+    log_score=FLOATS,
+    js=FLOATS,
+    psi=FLOATS,
+    missing_rate=st.floats(0, 1),
+    direction=st.none() | st.sampled_from(Direction),
 )
 MODELS = st.sampled_from([MODEL, "flight-time-AA"])
 VERSIONS = st.integers(1, 3)
@@ -55,6 +62,11 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "partition": st.sampled_from([{"carrier": "UA"}, {"carrier": "AA"}]),
     "batch": st.sampled_from(["b1", "b2"]),
     "finding": st.sampled_from(["f1", "f2"]),
+    "findings": st.lists(st.sampled_from(["f1", "f2"]), min_size=1, max_size=2).map(tuple),
+    "incident": st.sampled_from(["i1", "i2"]),
+    "evidence": st.none() | DIGESTS,
+    "rows_a_day": st.dictionaries(MODELS, st.floats(0, 1e6), max_size=2),
+    "false_alarms": st.floats(0.1, 100),
     "grant_id": st.sampled_from([a_grant(1).grant_id, a_grant(2).grant_id]),
     "signed": VERSIONS.map(lambda version: granted(version).signed),
     "steps": st.sampled_from([STEPS, STEPS[1:], STEPS[-1:]]),
@@ -109,6 +121,12 @@ def _field(kind: type[Any], name: str, annotation: Any) -> st.SearchStrategy[Any
         return st.just(0)
     if kind is e.FindingOpened and name == "baseline":
         return st.none() | PERFORMANCES
+    if kind is e.VerdictReached and name == "incident":
+        return st.none() | BY_NAME["incident"]
+    if kind is e.FindingAnswered and name == "finding":
+        return BY_NAME["finding"] | BY_NAME["incident"]
+    if kind is e.FindingAnswered and name in ("model", "until"):
+        return st.none() | (MODELS if name == "model" else MOMENTS)
     if name == "epoch" and kind is not e.GovernorStarted:
         return TEXTS
     if name == "spec":

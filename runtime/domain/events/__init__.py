@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_args
 
 from pydantic import Field, TypeAdapter
 
+from runtime.domain.alarms import MonitoringBudgetSet, TrafficMeasured
 from runtime.domain.erasure import SubjectErased, SubjectErasureOrdered
 from runtime.domain.events.approvals import ApprovalGiven, ApprovalRequested, GrantIssued, GrantRevoked, VersionApproved
 from runtime.domain.events.control import CommandRefused, GovernorStarted
@@ -48,6 +49,7 @@ from runtime.domain.events.versions import (
     VersionRefused,
     VersionRegistered,
 )
+from runtime.domain.findings import FindingAnswered, IncidentOpened
 from runtime.domain.ids import VersionNumber
 from runtime.domain.keeping import BodiesDeleted, EvidenceExported, LegalHoldPlaced, LegalHoldReleased
 from runtime.domain.monitors import MonitorSaved, MonitorsSet
@@ -60,11 +62,13 @@ __all__ = [
     "CommandRefused",
     "DatasetPrepared",
     "Event",
+    "FindingAnswered",
     "FindingKind",
     "FindingOpened",
     "GovernorStarted",
     "GrantIssued",
     "GrantRevoked",
+    "IncidentOpened",
     "LoadRefused",
     "ModelDeclared",
     "ModelMoved",
@@ -72,6 +76,7 @@ __all__ = [
     "ModelRetired",
     "ModelSuspended",
     "MonitorSaved",
+    "MonitoringBudgetSet",
     "MonitorsSet",
     "PartitionSkipped",
     "PoolConfigured",
@@ -92,6 +97,7 @@ __all__ = [
     "SubjectErased",
     "SubjectErasureOrdered",
     "TicksClosed",
+    "TrafficMeasured",
     "TrainingFailed",
     "VerdictReached",
     "VersionApproved",
@@ -132,6 +138,10 @@ Event = Annotated[
     | TicksClosed
     | FindingOpened
     | VerdictReached
+    | FindingAnswered
+    | IncidentOpened
+    | MonitoringBudgetSet
+    | TrafficMeasured
     | RetrainingStarted
     | RetrainingFinished
     | SegmentSealed

@@ -62,6 +62,8 @@ class FindingOpened(Document):
     estimated: EstimatedPerformance | None = None
     """What to expect of the rows since evidence grew, before their outcomes."""
     slices: tuple[SliceGap, ...] | None = None
+    evidence: Digest | None = None
+    """The whole evidence, a document in the object store."""
 
 
 class VerdictReached(Document):
@@ -73,6 +75,8 @@ class VerdictReached(Document):
     verdict: Verdict
     policy: Digest
     as_of: Moment
+    incident: str | None = None
+    """The common cause that the finding belongs to."""
 
 
 class RetrainingStarted(Document):

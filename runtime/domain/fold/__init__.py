@@ -12,6 +12,7 @@ from runtime.domain.entry import Entry
 from runtime.domain.errors import Refused
 from runtime.domain.fold import (  # noqa: F401  (each registers)
     control,
+    findings,
     models,
     monitoring,
     monitors,

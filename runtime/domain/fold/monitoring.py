@@ -5,6 +5,7 @@ from __future__ import annotations
 from runtime.domain import events as e
 from runtime.domain.entry import Entry
 from runtime.domain.errors import Refused
+from runtime.domain.fold.findings import joined, remember
 from runtime.domain.fold.moves import change, update
 from runtime.domain.records import replace
 from runtime.domain.state import BatchState, FindingState, FleetState
@@ -34,6 +35,7 @@ def _(event: e.FindingOpened, state: FleetState, entry: Entry) -> None:
     model = state.model(event.model)
     update(state, event.model, entry, findings=model.findings + 1)
     state.findings[event.finding] = FindingState(event, entry.seq)
+    remember(state, event)
 
 
 @change.register
@@ -42,7 +44,9 @@ def _(event: e.VerdictReached, state: FleetState, entry: Entry) -> None:
     finding = state.findings.get(event.finding)
     if finding is None or finding.verdict is not None:
         raise Refused(f"verdict on {event.finding}", "no such finding is open")
-    state.findings[event.finding] = replace(finding, verdict=event.verdict)
+    if event.incident is not None:
+        joined(state, event.incident, finding.opened)
+    state.findings[event.finding] = replace(finding, verdict=event.verdict, incident=event.incident)
     if event.verdict.action == "retrain":
         update(state, event.model, entry, due=event.finding, due_since=event.as_of)
     else:

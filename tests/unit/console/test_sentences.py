@@ -8,8 +8,10 @@ from typing import Any, get_args
 import pytest
 
 from runtime.console.sentences import sentence
+from runtime.domain import alarms as a
 from runtime.domain import erasure as s
 from runtime.domain import events as e
+from runtime.domain import findings as f
 from runtime.domain import keeping as k
 from runtime.domain import tokens as t
 from runtime.domain.entry import Entry
@@ -207,6 +209,35 @@ CASES: list[tuple[e.Event, str]] = [
             f"{MODEL}: verdict, retrain because of the finding of 2013-03-01: "
             "recent MAE 12.50 is 1.52 times the baseline's"
         ),
+    ),
+    (
+        f.FindingAnswered(finding="ab" * 18, model=MODEL, answer=f.Answer.SNOOZED, until=NOON, reason="strike"),
+        f"{MODEL}: finding abababababab snoozed, until 2013-03-01 12:00: strike",
+    ),
+    (
+        f.IncidentOpened(
+            incident="ab" * 18,
+            source="data:load",
+            feature="temp",
+            direction=f.Direction.MISSING,
+            as_of=NOON,
+            models=("a", "b"),
+            findings=("1", "2"),
+            watched=9,
+            checks=2,
+            log_chance=-20.0,
+            verdict=Verdict(action=Action.CALL_A_PERSON, reason="one cause"),
+        ),
+        "fleet: incident abababababab: temp missing from data:load, in 2 models of 9 that read it, as of 2013-03-01: "
+        "one cause",
+    ),
+    (
+        a.MonitoringBudgetSet(false_alarms=2.5, reason="two people on call"),
+        "fleet: alarm budget set, 2.5 false alarms in 30 days: two people on call",
+    ),
+    (
+        a.TrafficMeasured(until=NOON, rows_a_day={"a": 1000, "b": 500.4}),
+        "fleet: traffic measured, 1,500 rows a day of 2 models until 2013-03-01",
     ),
     (
         e.RetrainingStarted(batch="batch-1", spec=SPEC, models=(MODEL,), as_of=NOON, reason="1 due"),

@@ -199,7 +199,7 @@ class World:
             told += [draft.event for draft in drafts]
             for draft in drafts:
                 known = next((each for each in self.drafts if each.event_id == draft.event_id), None)
-                assert known in {None, draft}, "a key came again with another body"
+                assert known is None or known == draft, "a key came again with another body"
                 if known is None:
                     self.drafts.append(draft)
                     assert self.monitor.apply(self._entry(draft)) == []
