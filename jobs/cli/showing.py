@@ -250,6 +250,8 @@ def _finding_row(finding: FindingState) -> Sequence[object]:
     about = f"version {opened.version}: {opened.about.value.replace('_', ' ')}"
     evidence = f"evidence {opened.log_evidence:.1f} over {opened.log_threshold:.1f}"
     worst = f", {opened.features[0].feature}" if opened.features else ""
+    if opened.breaches:
+        evidence, worst = " ".join(filter(None, (opened.breaches[0].of, opened.breaches[0].told))), ""
     said = "" if answer is None else f"{answer.action.value.replace('_', ' ')}: {answer.reason}"
     return (str(finding.seq), output.day(opened.as_of), opened.model, f"{about}, {evidence}{worst}", said)
 

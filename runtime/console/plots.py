@@ -20,8 +20,21 @@ from runtime.domain.events import FindingKind
 BLUE, ORANGE, SKY, VERMILLION, GREY = "#0072b2", "#e69f00", "#56b4e9", "#d55e00", "#b0b7bf"
 
 _WEEK = timedelta(days=7)
-_NAMES = {FindingKind.DATA_DRIFT: "data drift", FindingKind.PERFORMANCE: "performance"}
-_ALARM_COLOURS = {FindingKind.DATA_DRIFT: SKY, FindingKind.PERFORMANCE: VERMILLION}
+_NAMES = {
+    FindingKind.DATA_DRIFT: "data drift",
+    FindingKind.PERFORMANCE: "performance",
+    FindingKind.DATA_QUALITY: "broken data",
+    FindingKind.SERVICE: "slow or failing answers",
+    FindingKind.USE: "use beyond what is approved",
+}
+_ALWAYS_SHOWN = (FindingKind.PERFORMANCE, FindingKind.DATA_DRIFT)
+_ALARM_COLOURS = {
+    FindingKind.DATA_DRIFT: SKY,
+    FindingKind.PERFORMANCE: VERMILLION,
+    FindingKind.DATA_QUALITY: ORANGE,
+    FindingKind.SERVICE: GREY,
+    FindingKind.USE: BLUE,
+}
 _RATIOS = (
     (0.7, "#2166ac", "below 0.70"),
     (0.85, "#67a9cf", "0.70 to 0.85"),
@@ -81,14 +94,16 @@ def alarm_weeks(story: Story) -> Plot | None:
     counts = story.tally.alarms
     worst = max(weeks, key=lambda week: (sum(weeks[week].values()), week))
     total = sum(counts.values())
+    others = tuple(kind for kind in FindingKind if kind not in _ALWAYS_SHOWN and counts.get(kind))
+    more = "".join(f", {counts[kind]} for {_NAMES[kind]}" for kind in others)
     title = (
         f"{total} {_plural(total, 'alarm')}: {counts[FindingKind.DATA_DRIFT]} for data drift, "
-        f"{counts[FindingKind.PERFORMANCE]} for performance; most ({sum(weeks[worst].values())}) "
+        f"{counts[FindingKind.PERFORMANCE]} for performance{more}; most ({sum(weeks[worst].values())}) "
         f"in the week of {_day(worst)}"
     )
     series = [
         Series(_NAMES[kind], _ALARM_COLOURS[kind], [weeks.get(week, {}).get(kind, 0) for week in slots])
-        for kind in (FindingKind.PERFORMANCE, FindingKind.DATA_DRIFT)
+        for kind in (*_ALWAYS_SHOWN, *others)
     ]
     drawing = stacked_bars(
         _week_slots(slots), series, y_label="alarms a week", hints=[f"week of {_day(week)}" for week in slots]

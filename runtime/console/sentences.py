@@ -12,6 +12,7 @@ from functools import singledispatch
 from typing import Any, NamedTuple
 
 from runtime.console.words import (
+    FOUND,
     comparison_in_words,
     count,
     day,
@@ -245,7 +246,10 @@ def _(event: e.FindingOpened) -> _Told:
     evidence = f"log evidence {event.log_evidence:.1f} over its threshold {event.log_threshold:.1f}"
     worst = worst_feature(event) or errors_compared(event)
     since = f"since {day(event.since)}, as of {day(event.as_of)}"
-    about = "data drift" if event.about is e.FindingKind.DATA_DRIFT else "change of performance"
+    about = FOUND[event.about]
+    if event.breaches:
+        failed = "; ".join(" ".join(filter(None, (each.of, each.told))) for each in event.breaches[:3])
+        return _Told(f"{about} found in version {event.version} as of {day(event.as_of)}", failed)
     return _Told(f"{about} found in version {event.version} {since}", numbers=f"{evidence}{worst}")
 
 

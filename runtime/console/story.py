@@ -174,7 +174,7 @@ def _told(chronicle: Chronicle, store: ObjectStore, spec: Spec, head: Head) -> S
 def _tally(findings: list[FindingOpened], tried: tuple[Attempt, ...]) -> Tally:
     alarms = Counter(finding.about for finding in findings)
     return Tally(
-        alarms={kind: alarms[kind] for kind in FindingKind},
+        alarms=_shown(alarms),
         retrained=len(tried),
         accepted=sum(each.ending.accepted for each in tried),
         refused=sum(each.ending.refused for each in tried),
@@ -199,7 +199,14 @@ def _months(scored: Scores, findings: list[FindingOpened], tried: tuple[Attempt,
 
 def _alarm_weeks(findings: list[FindingOpened]) -> Mapping[date, Mapping[FindingKind, int]]:
     counts = Counter((week_before(finding.as_of), finding.about) for finding in findings)
-    return {week: {kind: counts[week, kind] for kind in FindingKind} for week in sorted({week for week, _ in counts})}
+    weeks = sorted({week for week, _ in counts})
+    return {week: _shown(Counter({kind: counts[week, kind] for kind in FindingKind})) for week in weeks}
+
+
+def _shown(alarms: Counter[FindingKind]) -> dict[FindingKind, int]:
+    """Drift and performance always, kinds of failed checks where there are any."""
+    always = (FindingKind.DATA_DRIFT, FindingKind.PERFORMANCE)
+    return {kind: alarms[kind] for kind in FindingKind if alarms[kind] or kind in always}
 
 
 def _models(

@@ -78,6 +78,16 @@ def step_in_words(step: e.Step) -> str:
     return f"{share} for {count(step.decisions, 'decision')}"
 
 
+FOUND = {
+    e.FindingKind.DATA_DRIFT: "data drift",
+    e.FindingKind.PERFORMANCE: "change of performance",
+    e.FindingKind.DATA_QUALITY: "broken data",
+    e.FindingKind.SERVICE: "slow or failing answers",
+    e.FindingKind.USE: "use beyond what is approved",
+}
+"""What a finding is about, as people say it."""
+
+
 def worst_feature(event: e.FindingOpened) -> str:
     """The feature that drifted most; empty for a finding of another kind."""
     if event.about is not e.FindingKind.DATA_DRIFT or not event.features:

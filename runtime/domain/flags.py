@@ -20,6 +20,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
+NOT_FINITE = "not_finite"
 OVERRIDE = "override"
 REFUSED = "refused"
 TESTED = "tested"

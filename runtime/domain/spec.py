@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from runtime.domain import canonical
 from runtime.domain.base import Document
+from runtime.domain.checks import Checks
 from runtime.domain.data import Data
 from runtime.domain.events import Stage, Step
 from runtime.domain.gates import (
@@ -68,6 +69,7 @@ class Monitoring(Document):
     sooner and may raise a false alarm when the baseline is small. ``recent``: rows with outcomes in the
     recent-performance window. ``slices``: features whose values are judged apart. ``repeat_after``: data
     drift that lasts is told again after so long; each alarm about errors is told, since a verdict may hang on it.
+    ``checks``: limits of what is checked beside drift.
     """
 
     every: Period = timedelta(days=1)
@@ -79,6 +81,7 @@ class Monitoring(Document):
     recent: int = Field(default=30, ge=5)
     slices: Annotated[tuple[str, ...], Field(min_length=1, max_length=8)] | None = None
     repeat_after: Duration = timedelta(days=28)
+    checks: Checks | None = None
 
 
 class Alternating(Document):
@@ -255,6 +258,10 @@ class Spec(Document):
         unknown = [] if self.monitor.features == "all" else sorted(set(self.monitor.features) - known)
         if unknown:
             raise misfit("monitor.features", ", ".join(unknown), f"names among data.features, or {self.watched_output}")
+        bounded = set() if self.monitor.checks is None else set(self.monitor.checks.within)
+        if unknown := sorted(bounded - known):
+            expected = f"names among data.features, or {self.watched_output}"
+            raise misfit("monitor.checks.within", ", ".join(unknown), expected)
         strange = sorted(set(self.monitor.slices or ()) - set(self.data.features))
         if strange:
             raise misfit("monitor.slices", ", ".join(strange), "names among data.features")

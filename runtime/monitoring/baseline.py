@@ -34,6 +34,8 @@ class Baseline:
     performance: WindowPerformance
     classes: ClassCounts | None = None
     delta0: Mapping[str, float] = field(default_factory=dict)
+    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """The least and the greatest number of each feature that training saw, where the package says it."""
     losses: LossEstimator | None = None
     slices: Mapping[str, SliceCounts | SliceErrors] = field(default_factory=dict)
 
@@ -57,6 +59,10 @@ class Baseline:
             ),
             classes=counts,
             delta0={name: float(value) for name, value in document.get("delta0", {}).items()},
+            bounds={
+                name: (float(each["low"]), float(each["high"]))
+                for name, each in document.get("seen", {}).get("numbers", {}).items()
+            },
             losses=LossEstimator.from_document(document["losses"]) if "losses" in document else None,
             slices={name: slices_from(counts) for name, counts in document.get("slices", {}).items()},
         )
@@ -71,6 +77,11 @@ class Baseline:
             "bias": self.performance.bias,
             **({} if self.classes is None else {"classes": self.classes.as_document()}),
             **({"delta0": dict(self.delta0)} if self.delta0 else {}),
+            **({"seen": {"numbers": _bounds_document(self.bounds)}} if self.bounds else {}),
             **({} if self.losses is None else {"losses": self.losses.as_document()}),
             **({"slices": {name: each.as_document() for name, each in self.slices.items()}} if self.slices else {}),
         }
+
+
+def _bounds_document(bounds: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
+    return {name: {"low": low, "high": high} for name, (low, high) in bounds.items()}

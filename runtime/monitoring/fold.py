@@ -264,10 +264,14 @@ class Monitor:
             for key, output in zip(decisions.keys, decisions.outputs, strict=True):
                 watch.waiting.beside(key, decisions.version, output, step)
             return
+        handed_in = len(decisions.keys)
         decisions = decisions.without(watch.waiting.knows)
         watch.late += decisions.before(watch.closed_until)
         for key, output in zip(decisions.keys, decisions.outputs, strict=True):
             watch.waiting.served(key, decisions.version, output)
+        if watch.checking is not None and decisions.version == watch.version:
+            rows = len(decisions.keys)
+            watch.checking.answered(decisions.answers, rows=rows, duplicates=handed_in - rows)
         if decisions.erased:
             watch.erased += len(decisions.keys)
         if decisions.keys and decisions.version == watch.version:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -13,6 +13,21 @@ from runtime.domain.decision import Variant
 from runtime.domain.schema import Schema
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Who asked for a row, of what time it is, when and how it was answered. ``failed``: refused, or by no number.
+
+    Times are in microseconds since 1970.
+    """
+
+    row: int
+    caller: str
+    time_us: int
+    event_time_us: int
+    latency_us: int
+    failed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +45,7 @@ class DecisionRows:
     """Their data subjects are erased: there are outputs, and no inputs (both arrays are empty)."""
     times: npt.NDArray[np.int64] | None = None
     """The data's own time of each row, in microseconds since 1970; None where a row's time does not matter."""
+    answers: list[Answered] = field(default_factory=list)
 
     def columns(self, schema: Schema, wanted: Collection[str]) -> dict[str, npt.ArrayLike]:
         """Feature columns by name, those of ``wanted`` (a baseline's features) that the schema has."""
@@ -54,6 +70,7 @@ class DecisionRows:
             texts=self.texts if self.erased else self.texts[fresh],
             outputs=[self.outputs[index] for index in fresh],
             times=None if self.times is None else self.times[fresh],
+            answers=[self.answers[index] for index in fresh] if self.answers else [],
         )
 
     def before(self, moment: datetime | None) -> int:

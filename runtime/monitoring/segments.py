@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runtime.domain.decision import Variant
-from runtime.domain.flags import TESTED
-from runtime.monitoring.rows import DecisionRows, OutcomeRows
+from runtime.domain.flags import NOT_FINITE, REFUSED, TESTED
+from runtime.monitoring.rows import Answered, DecisionRows, OutcomeRows
 from runtime.storage.inputs import KeyOf, opened
 from runtime.storage.objects import ObjectStore
 from runtime.storage.segments import read_segment, recorded_inputs
@@ -64,9 +64,21 @@ def _batches(table: pa.Table, *, erased: bool) -> list[DecisionRows]:
                 outputs=part["output"].to_pylist(),
                 erased=erased,
                 times=part["event_time"].cast(pa.int64()).to_numpy(),
+                answers=_answers(part),
             )
         )
     return batches
+
+
+def _answers(part: pa.Table) -> list[Answered]:
+    times = (part[name].cast(pa.int64()).to_pylist() for name in ("time", "event_time"))
+    rows = zip(
+        *(part[name].to_pylist() for name in ("row", "caller")),
+        *times,
+        *(part[name].to_pylist() for name in ("latency_us", "flags")),
+        strict=True,
+    )
+    return [Answered(*answer, failed=REFUSED in flags or NOT_FINITE in flags) for *answer, flags in rows]
 
 
 def outcomes_of(store: ObjectStore, digest: str, owns: Callable[[str], bool] = every) -> list[OutcomeRows]:

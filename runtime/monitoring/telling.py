@@ -6,11 +6,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from runtime.domain import events as e
+from runtime.domain.checks import Breach
 from runtime.domain.ids import derived_id, digest_of
 from runtime.domain.spec import Monitoring
 from runtime.monitoring.evidence import evidence_of
 from runtime.monitoring.gauge import Gauge
 from runtime.monitoring.watch import Watch
+from runtime.policy.checks import excess
 from runtime.statistics.detector import Reading
 
 Keep = Callable[[bytes], None]
@@ -18,11 +20,44 @@ Keep = Callable[[bytes], None]
 
 def findings_of(watch: Watch, end: datetime, monitor: Monitoring, keep: Keep | None = None) -> list[e.FindingOpened]:
     """Ends the open tick of every gauge at ``end``, and tells what was found; ``keep`` takes each one's evidence."""
-    found = []
+    found = _checked(watch, end, monitor)  # before the gauges end their ticks: it reads the same counts
     for about, gauge in ((e.FindingKind.PERFORMANCE, watch.errors), (e.FindingKind.DATA_DRIFT, watch.features)):
         if gauge is not None:
             found += _read(watch, gauge, about, end, monitor, keep)
     return found
+
+
+def _checked(watch: Watch, end: datetime, monitor: Monitoring) -> list[e.FindingOpened]:
+    checking = watch.checking
+    if checking is None or watch.version is None:
+        return []
+    found = []
+    for kind, failed in checking.close(None if watch.features is None else watch.features.open_tick, end).items():
+        if kind in checking.quiet and end < checking.quiet[kind]:
+            continue
+        checking.quiet[kind] = end + monitor.repeat_after
+        found.append(_finding_of(watch, kind, failed, end, monitor.every))
+    return found
+
+
+def _finding_of(
+    watch: Watch, kind: e.FindingKind, failed: tuple[Breach, ...], end: datetime, every: timedelta
+) -> e.FindingOpened:
+    version = watch.version or 0
+    return e.FindingOpened(
+        finding=derived_id("finding", watch.model, version, kind.value, end.isoformat()),
+        model=watch.model,
+        version=version,
+        about=kind,
+        as_of=end,
+        since=end - every,
+        log_evidence=excess(failed[0]),
+        log_threshold=0.0,
+        features=(),
+        breaches=failed,
+        recent=watch.recent_performance,
+        baseline=None if watch.baseline is None else watch.baseline.performance,
+    )
 
 
 def _read(

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from runtime.domain.checks import Checks
 from runtime.domain.events import FindingKind, FindingOpened
 from runtime.domain.metrics import Metric
 from runtime.domain.reports import Comparison, EstimatedPerformance, SliceGap, WindowPerformance
 from runtime.domain.schema import Schema
 from runtime.domain.spec import Monitoring, Spec
 from runtime.monitoring.baseline import Baseline
+from runtime.monitoring.checking import Checking
 from runtime.monitoring.forecast import Forecast
 from runtime.monitoring.gauge import Gauge
 from runtime.monitoring.judged import Judged, classes_of, errors_of, losses_of, performance
@@ -79,6 +81,7 @@ class Watch:
         """Rows answered in the week that goes on."""
         self.features: Gauge | None = None
         self.errors: Gauge | None = None
+        self.checking: Checking | None = None
         self.forecast: Forecast | None = None
         self.slicing: Slicing | None = None
         self.trial: Trial | None = None
@@ -102,6 +105,7 @@ class Watch:
         self.features = self._gauge(FindingKind.DATA_DRIFT)
         self.errors = self._gauge(FindingKind.PERFORMANCE)
         self.recent = deque(maxlen=spec.monitor.recent)
+        self.checking = Checking(baseline.features, baseline.bounds, spec.monitor.checks or Checks())
         estimator = baseline.estimator
         self.forecast = None if estimator is None else Forecast(estimator)
         watched = {name: baseline.slices[name] for name in spec.monitor.slices or () if name in baseline.slices}
@@ -172,9 +176,15 @@ class Watch:
             self.forecast.count(decisions.outputs)
         if decisions.erased or self.features is None:
             return
-        self.features.count(decisions.columns(schema, self.features.profile.layout.names))
+        columns = decisions.columns(schema, self._wanted(self.features))
+        self.features.count(columns if self.checking is None else self.checking.count(columns))
         if self.slicing is not None:
             self.slicing.served(decisions.keys, decisions.columns(schema, self.slicing.columns))
+
+    def _wanted(self, features: Gauge) -> dict[str, None]:
+        """Columns that are counted, and those that have boundaries."""
+        bounded = () if self.checking is None else self.checking.limits.within
+        return dict.fromkeys((*features.profile.layout.names, *bounded))
 
     def take(self, outcomes: Sequence[tuple[str, int, float]]) -> None:
         """Takes outcomes: decision id, row, actual."""

@@ -32,7 +32,7 @@ Columns: TypeAlias = Mapping[str, Sequence[Any]]
 COUNTERS = ("unknown_outcomes", "erased", "week", *TAKEN)
 WRITTEN = {
     *("model", "version", "spec", "classes", "closed_until", "baseline", "features", "errors", "trial", "recent"),
-    *("waiting", "told", "spec_digest", "forecast", "slicing", "checks"),
+    *("waiting", "told", "spec_digest", "forecast", "slicing", "checks", "checking"),
     *COUNTERS,
 }
 """The fields of a watch. One that is added must be written here as well, or a restart forgets it."""
@@ -105,6 +105,7 @@ def document_of(watch: Watch, parts: Parts) -> Document:
             "forecast": None if watch.forecast is None else watch.forecast.as_document(),
             "slicing": None if watch.slicing is None else watch.slicing.as_document(),
             "sliced": None if watch.slicing is None else parts.table(watch.slicing.as_columns()),
+            "checking": None if watch.checking is None else watch.checking.as_document(),
         }
     return document
 
@@ -132,6 +133,8 @@ def _follow(watch: Watch, version: int, follows: Document, parts: Taken, specs: 
     for gauge, written in zip((watch.features, watch.errors), follows["gauges"], strict=True):
         if gauge is not None:
             _restore(gauge, written, model, parts)
+    if watch.checking is not None:
+        watch.checking.restore(follows["checking"])
     recent = parts.table(follows["recent"])
     if watch.forecast is not None:
         watch.forecast.restore(follows["forecast"])

@@ -19,7 +19,7 @@ BROKEN_PSI = 1.0
 def verdict(finding: FindingOpened, model: ModelState, spec: Spec) -> Verdict:
     """What to do about a finding, why, and the numbers it rests on."""
     numbers = _numbers(finding, _metric(finding, spec))
-    broken = _broken(finding)
+    broken = _broken(finding) or _failed(finding)
     if broken:
         return Verdict(action=Action.CALL_A_PERSON, reason=broken, numbers=numbers)
     busy = _busy(model, spec, finding.as_of)
@@ -103,6 +103,13 @@ def _broken(finding: FindingOpened) -> str:
                 "broken upstream, not to be learnt from"
             )
     return ""
+
+
+def _failed(finding: FindingOpened) -> str:
+    """Failed checks are for a person: data that broke, a caller nobody knows and slow answers are not to be learnt."""
+    failed = finding.breaches or ()
+    more = f", and {len(failed) - 3} more" if len(failed) > 3 else ""
+    return "; ".join(" ".join(filter(None, (each.of, each.told))) for each in failed[:3]) + more
 
 
 def _busy(model: ModelState, spec: Spec, as_of: datetime) -> str:

@@ -7,13 +7,13 @@ from datetime import datetime
 
 from runtime.domain.decision import Decision, Variant
 from runtime.domain.errors import FleetwardError, NotServable
+from runtime.domain.flags import NOT_FINITE
 from runtime.flavors import Predictor
 from runtime.serving.live import Caller, Offered
 from runtime.serving.protocols.request import InferRequest
 
 NAMED = "version_named"
 """The caller named the version: not a draw of the split, and no pair."""
-NOT_FINITE = "not_finite"
 
 
 def predict(

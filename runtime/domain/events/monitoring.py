@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from runtime.domain.base import Document, Moment
+from runtime.domain.checks import Breach
 from runtime.domain.ids import Digest, ModelName, VersionNumber
 from runtime.domain.reports import EstimatedPerformance, FeatureStatistic, SliceGap, WindowPerformance
 from runtime.domain.verdict import Verdict
@@ -18,6 +19,9 @@ class FindingKind(StrEnum):
 
     DATA_DRIFT = "data_drift"
     PERFORMANCE = "performance"
+    DATA_QUALITY = "data_quality"
+    SERVICE = "service"
+    USE = "use"
 
 
 class WatermarkAdvanced(Document):
@@ -45,7 +49,10 @@ class TicksClosed(Document):
 
 
 class FindingOpened(Document):
-    """An alarm with its evidence. ``log_evidence`` and ``log_threshold`` are natural logarithms."""
+    """An alarm with its evidence. ``log_evidence`` and ``log_threshold`` are natural logarithms.
+
+    Of failed checks ``breaches`` is the evidence, the worst first; the logarithm is of how many times its limit it is.
+    """
 
     kind: Literal["finding_opened"] = "finding_opened"
     finding: str
@@ -57,6 +64,7 @@ class FindingOpened(Document):
     log_evidence: float
     log_threshold: float
     features: tuple[FeatureStatistic, ...]
+    breaches: tuple[Breach, ...] | None = None
     recent: WindowPerformance | None = None
     baseline: WindowPerformance | None = None
     estimated: EstimatedPerformance | None = None

@@ -8,13 +8,14 @@ import pytest
 from runtime.domain.decision import Variant
 from runtime.domain.errors import NotServable, UnknownModel, UnknownVersion
 from runtime.domain.events import Stage
+from runtime.domain.flags import NOT_FINITE
 from runtime.domain.ids import new_id
 from runtime.domain.routes import Route
 from runtime.domain.serving import Serving
 from runtime.serving.live import Answer, Caller, NotInMemory
 from runtime.serving.memory import Memory
 from runtime.serving.pool import Pool
-from runtime.serving.predicting import NAMED, NOT_FINITE
+from runtime.serving.predicting import NAMED
 from runtime.serving.protocols.oip import Reader
 from runtime.serving.protocols.request import InferRequest
 from tests.unit.serving.conftest import NOW, SCHEMA, Shop, route, routes
