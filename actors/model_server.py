@@ -50,6 +50,7 @@ from runtime.storage.objects import ObjectStore
 from runtime.telemetry import families
 from runtime.telemetry.requests import Requests
 from runtime.telemetry.samples import Names, Sample
+from runtime.telemetry.traces import Traces
 
 _log = logging.getLogger(__name__)
 
@@ -155,6 +156,7 @@ class ModelServer(Methods):
     async def __init__(self, options: ServerOptions) -> None:  # type: ignore[misc]  # Serve awaits it
         replica = serve.get_replica_context().replica_id.unique_id
         self._quarantine, self._requests = options.quarantine(), Requests()
+        self._traces = Traces.from_environment(replica)
         governor = RemoteGovernor(options, replica)
         refusals = Refusals()
         store = await asyncio.to_thread(ObjectStore.open, options.store)
@@ -181,6 +183,7 @@ class ModelServer(Methods):
             subjects=subjects,
             recorded=recorded,
             requests=self._requests,
+            traces=self._traces,
         )
         gate, denials = options.checking.gate(), Denials(replica, PRINCIPAL, _now)
         self._mount = mount_of(options.pool)
@@ -215,6 +218,8 @@ class ModelServer(Methods):
         self._following.cancel()
         self._exporting.cancel()
         await asyncio.to_thread(self._quarantine.close)
+        if self._traces is not None:
+            await asyncio.to_thread(self._traces.close)
         with contextlib.suppress(Exception):  # what cannot be sealed now lies in the directory and is adopted
             await asyncio.to_thread(self._capture.close)
 

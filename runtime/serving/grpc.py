@@ -34,11 +34,20 @@ from runtime.serving.protocols.grpc import decoded, infer_request
 from runtime.serving.protocols.grpc_messages import message
 from runtime.serving.replies import Reply, failure
 from runtime.serving.router import Router
+from runtime.telemetry.traces import id_of
 
 Metadata = Iterable[tuple[str, str | bytes]]
 
 _READ: Final = frozenset(
-    ["authorization", "fleetward-caller", "fleetward-version", "idempotency-key", "fleetward-subject", "traceparent"]
+    [
+        "authorization",
+        "fleetward-caller",
+        "fleetward-version",
+        "idempotency-key",
+        "fleetward-subject",
+        "traceparent",
+        "tracestate",
+    ]
 )
 _CODES: Final[Mapping[int, grpc.StatusCode]] = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
@@ -165,13 +174,15 @@ class GrpcFace(Application):
             request = infer_request(content)
         else:
             request = await asyncio.to_thread(infer_request, content)
+        span = None if self._traces is None else self._traces.begin("infer", headers)
         try:
             path = f"{_path(request.model_name, request.model_version)}/infer"
             call = await self._call("POST", path, headers, started, content)
+            call = call if span is None else call._replace(trace_id=id_of(span))
             reply = await self._deadlines.keep(self._handlers.grpc_infer(call, request))
         except Exception as error:  # noqa: BLE001 - as ``grpc``, which knows no model
-            return _failed(self._counted(failure(error, "gRPC ModelInfer"), request.model_name, started))
-        self._counted(reply, request.model_name, started)
+            return _failed(self._told(failure(error, "gRPC ModelInfer"), request.model_name, started, span))
+        self._told(reply, request.model_name, started, span)
         assert reply.answer is not None  # noqa: S101 - a prediction's reply has one
         self._predict_beside(reply.answer)
         named = ("fleetward-decision-id", reply.answer.decision.decision_id)

@@ -38,6 +38,7 @@ from runtime.serving.replies import Reply, answered
 from runtime.serving.router import Action
 from runtime.serving.subjects import Subjects
 from runtime.telemetry.requests import Requests
+from runtime.telemetry.traces import Traces
 
 _log = logging.getLogger(__name__)
 
@@ -91,6 +92,8 @@ class Service:
     """Where decisions that were answered before are found."""
     requests: Requests = field(default_factory=Requests)
     """Counts what was answered."""
+    traces: Traces | None = None
+    """Where requests are traced; None where no collector is named."""
 
 
 class Handlers:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from runtime.serving.authentication.authorise import UNAUTHENTICATED
 from runtime.serving.body import Headers, Message, Receive
@@ -25,6 +26,10 @@ from runtime.serving.endpoints import ENDPOINTS
 from runtime.serving.handlers import Authorise, Handlers, Keep, Service
 from runtime.serving.replies import Reply, failure
 from runtime.serving.router import Router
+from runtime.telemetry.traces import decided, end, id_of
+
+if TYPE_CHECKING:  # imported by who is told of a collector
+    from opentelemetry.trace import Span
 
 __all__ = ["Application", "Authorise", "Keep", "Service"]
 
@@ -44,7 +49,7 @@ class Application:
         self._router = Router(ENDPOINTS)
         self._on_shutdown = on_shutdown
         self._authorise = authorise
-        self._requests = service.requests
+        self._requests, self._traces = service.requests, service.traces
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request, or follow the server's lifespan."""
@@ -79,27 +84,34 @@ class Application:
 
     async def _reply(self, scope: Message, receive: Receive) -> Reply:
         started = time.perf_counter()
-        method, path, model = scope["method"], scope["path"], ""
+        method, path, model, span = scope["method"], scope["path"], "", None
         try:
             found = self._router.find(method, path)
             headers: Headers = dict(scope["headers"])
             model = found.values.get("model", "")
+            span = None if self._traces is None else self._traces.begin(found.endpoint.name, headers)
             who = await self._authorise(headers, found.endpoint.action, model or None)
-            call = Call(found, method, path, headers, receive, started, who, trace_id(headers))
+            call = Call(
+                found, method, path, headers, receive, started, who, trace_id(headers) if span is None else id_of(span)
+            )
             reply = await self._deadlines.keep(self._handlers.handle(call))
         except Exception as error:  # noqa: BLE001 - the protocol wants an error document, whatever went wrong
             reply = failure(error, f"{method} {path}")
-        return self._counted(reply, model, started)
+        return self._told(reply, model, started, span)
 
-    def _counted(self, reply: Reply, model: str, started: float) -> Reply:
-        """The reply, which goes out now."""
+    def _told(self, reply: Reply, model: str, started: float, span: Span | None) -> Reply:
+        """The reply, which goes out now, counted and traced."""
         answer = reply.answer
         if answer is not None:
             decision, seconds = answer.decision, time.perf_counter() - started
             served = (decision.model, decision.version, decision.variant.value)
             self._requests.answered(served, seconds, decision.rows, overridden=answer.overridden is not None)
+            if span is not None:
+                decided(span, decision.decision_id, served)
         elif reply.status >= 400:
             self._requests.failed(model, reply.status)
+        if span is not None:
+            end(span, reply.status)
         return reply
 
 
