@@ -29,7 +29,7 @@ def resumed(data: bytes, entries: list[Entry]) -> tuple[Monitor, list[Any]]:
     return monitor, said(monitor, [*LEDGERS.start, *entries])
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(records=weeks(), cut=st.integers(0, 40))
 def test_a_monitor_that_goes_on_from_a_save_says_and_knows_the_same(records: Records, cut: int) -> None:
     entries = LEDGERS.entries(LEDGERS.segments(records))
@@ -43,7 +43,7 @@ def test_a_monitor_that_goes_on_from_a_save_says_and_knows_the_same(records: Rec
     assert again.state == whole.state
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(records=weeks(), cut=st.integers(0, 40))
 def test_what_is_read_back_is_what_was_saved(records: Records, cut: int) -> None:
     monitor = LEDGERS.monitor()
