@@ -3,6 +3,7 @@
     python benchmarks/monitoring.py --part speed      against evidently, nannyml, alibi-detect, scouter-ml, whylogs
     python benchmarks/monitoring.py --part null       false alarms of models that do not change; --days, --case
     python benchmarks/monitoring.py --part delays     checks from a change to its alarm
+    python benchmarks/monitoring.py --part cbpe       performance before outcomes, against nannyml on its own data
     python benchmarks/monitoring.py --part protocol   arXiv 2606.07789 against river's ADWIN, KSWIN, Page-Hinkley
 
 Without --part: all of them, 500 null model-days a case. Peers are installed in environments of their own under
@@ -21,7 +22,7 @@ for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "R
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from monitors import null, power, protocol, speed  # noqa: E402
+from monitors import cbpe, null, power, protocol, speed  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 
@@ -58,6 +59,10 @@ def run_speed(options: argparse.Namespace) -> list[dict[str, object]]:
     return speed.run(options.seed)
 
 
+def run_cbpe(options: argparse.Namespace) -> list[dict[str, object]]:  # noqa: ARG001 - as every part
+    return cbpe.run()
+
+
 def run_protocol(options: argparse.Namespace) -> list[dict[str, object]]:
     return protocol.run(options.seed)
 
@@ -65,6 +70,7 @@ def run_protocol(options: argparse.Namespace) -> list[dict[str, object]]:
 PARTS: dict[str, Callable[[argparse.Namespace], list[dict[str, object]]]] = {
     "speed": run_speed,
     "delays": run_delays,
+    "cbpe": run_cbpe,
     "protocol": run_protocol,
     "null": run_null,
 }

@@ -38,10 +38,13 @@ def python_of(peer: str) -> Path:
     return python
 
 
-def ask(peer: str, *arguments: str) -> list[dict[str, object]]:
-    """What the peer's script prints, a JSON object a line; one with an ``error`` if it does not install or run."""
+def ask(peer: str, *arguments: str, script: str | None = None) -> list[dict[str, object]]:
+    """What the peer's script (default: the one of its name) prints, a JSON object a line.
+
+    One with an ``error`` if it does not install or run.
+    """
     try:
-        said = _run([str(python_of(peer)), str(PEERS / f"peer_{peer}.py"), *arguments])
+        said = _run([str(python_of(peer)), str(PEERS / f"peer_{script or peer}.py"), *arguments])
     except subprocess.CalledProcessError as error:
         lines = (error.stderr or error.stdout or "").strip().splitlines()
         return [{"package": peer, "error": lines[-1] if lines else f"exit status {error.returncode}"}]

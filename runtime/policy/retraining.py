@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from runtime.domain.estimates import expected_in_words
 from runtime.domain.events import FindingKind, FindingOpened, IncidentOpened
 from runtime.domain.metrics import Metric, shown, spelled
 from runtime.domain.schema import Task
@@ -26,7 +27,9 @@ def verdict(finding: FindingOpened, model: ModelState, spec: Spec) -> Verdict:
     if busy:
         return Verdict(action=Action.NOTHING, reason=busy, numbers=numbers)
     if "recent_rows" not in numbers:
-        return Verdict(action=Action.NOTHING, reason="no outcomes yet, so no sign that errors grew", numbers=numbers)
+        expected = expected_in_words(finding.estimated)
+        reason = "no outcomes yet, so no sign that errors grew" + (f"; {expected}" if expected else "")
+        return Verdict(action=Action.NOTHING, reason=reason, numbers=numbers)
     return _judge_errors(finding, spec, numbers, _metric(finding, spec))
 
 

@@ -14,8 +14,18 @@ from hypothesis import strategies as st
 from runtime.domain import events as e
 from runtime.domain.erasure import ErasurePart
 from runtime.domain.findings import Direction
+from runtime.domain.metrics import Metric
 from runtime.domain.pools import PoolOptions
-from runtime.domain.reports import Comparison, EvaluationReport, FeatureStatistic, GateResult, WindowPerformance
+from runtime.domain.reports import (
+    Comparison,
+    EstimatedPerformance,
+    EvaluationReport,
+    Expected,
+    FeatureStatistic,
+    GateResult,
+    SliceGap,
+    WindowPerformance,
+)
 from runtime.domain.tokens import GIVEN
 from runtime.domain.verdict import Verdict
 from tests.unit.domain.lives import KINDS, MODEL, MONDAY, SCHEMA, STEPS, a_grant, a_spec, digest, granted
@@ -28,6 +38,27 @@ TEXTS = st.sampled_from(["", "drift", "\u00e9\U0001f6eb\x00"])
 PLAIN = st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False, allow_infinity=False) | TEXTS
 FLOATS = st.floats(-1e9, 1e9)
 PERFORMANCES = st.builds(WindowPerformance, rows=COUNTS, mae=FLOATS, bias=FLOATS)
+EXPECTED = st.builds(Expected, metric=st.sampled_from(Metric), value=FLOATS, low=FLOATS, high=FLOATS)
+ESTIMATES = st.builds(
+    EstimatedPerformance,
+    rows=COUNTS,
+    method=st.sampled_from(["cbpe", "dle"]),
+    confidence=st.just(0.95),
+    metrics=st.lists(EXPECTED, max_size=2).map(tuple),
+)
+GAPS = st.builds(
+    SliceGap,
+    slice=TEXTS,
+    metric=st.sampled_from(Metric),
+    values=COUNTS,
+    rows=COUNTS,
+    worst=TEXTS,
+    worst_error=FLOATS,
+    best=TEXTS,
+    best_error=FLOATS,
+    demographic_parity_difference=st.none() | st.floats(0, 1),
+    equalized_odds_difference=st.none() | st.floats(0, 1),
+)
 COMPARISONS = st.builds(
     Comparison,
     metric=st.just("mae"),
@@ -53,6 +84,8 @@ MODELS = st.sampled_from([MODEL, "flight-time-AA"])
 VERSIONS = st.integers(1, 3)
 
 BY_NAME: dict[str, st.SearchStrategy[Any]] = {
+    "estimated": st.none() | ESTIMATES,
+    "slices": st.none() | st.lists(GAPS, max_size=2).map(tuple),
     "model": MODELS,
     "models": st.lists(MODELS, min_size=1, max_size=2).map(tuple),
     "version": VERSIONS,
