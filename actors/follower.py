@@ -46,11 +46,11 @@ class GovernorClient:
             else:
                 return found
 
-    async def follows(self, pool: str) -> bool:
-        """Whether the pool has live replicas, all of which follow the present routes."""
+    async def following(self, pool: str) -> int:
+        """How many live replicas of the pool follow the present routes."""
         while True:
             try:
-                answer: bool = await self._governor.follows.remote(pool)
+                answer: int = await self._governor.following.remote(pool)
             except (RayActorError, LedgerHeld):
                 await asyncio.sleep(RETRY_SECONDS)
             else:

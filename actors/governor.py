@@ -36,6 +36,7 @@ from runtime.domain.state import (
     ErasureState,
     FindingState,
     HoldState,
+    IncidentState,
     ModelState,
     MonitorSave,
     TokenState,
@@ -248,10 +249,9 @@ class Governor:
         return True
 
     @ray.method
-    async def follows(self, pool: str) -> bool:
-        """Whether the pool has live replicas, and all of them follow the present routes."""
-        live = self._live(pool)
-        return bool(live) and not any(self._changed_after(pool, each.size) for each in live)
+    async def following(self, pool: str) -> int:
+        """How many live replicas of the pool follow the present routes."""
+        return sum(not self._changed_after(pool, each.size) for each in self._live(pool))
 
     async def _replicas_asked(self, pool: str) -> None:
         """Waits until all replicas asked since this start: a governor that came back knows none of them at first.
@@ -383,6 +383,18 @@ class Governor:
         """All findings, oldest first."""
         with self._writer.lock:
             return list(self._writer.state.findings.values())
+
+    @ray.method
+    async def finding(self, name: str) -> FindingState | IncidentState:
+        """A finding or an incident by its id, or the first letters of it. Raises ``UnknownFinding``."""
+        with self._writer.lock:
+            return self._writer.state.finding(name)
+
+    @ray.method
+    async def incidents(self) -> list[IncidentState]:
+        """All incidents, oldest first."""
+        with self._writer.lock:
+            return list(self._writer.state.incidents.values())
 
     @ray.method
     async def monitoring(self) -> Monitoring:

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import ray
@@ -28,6 +29,7 @@ from runtime.domain.state import BatchState, FleetState
 from runtime.policy.plan import OPERATOR, plan
 from runtime.policy.pools import Deploy, PoolPlan, Remove, arriving, plan_pools, wanted
 from runtime.serving.jobs import JobRunner, JobState
+from runtime.telemetry.traces import Traces, traced
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +47,7 @@ class Operator:
         self, runner: JobRunner, own_key: str | None, pools: Pools
     ) -> None:
         self._runner = runner
+        self._traces = Traces.from_environment("operator")
         self._pools = pools
         self._state = FleetState()
         self._ledger = ""
@@ -141,10 +144,11 @@ class Operator:
         return True
 
     async def _planned(self) -> PoolPlan:
-        follows = {pool: await self._governor.follows(pool) for pool in sorted(wanted(self._state))}
+        following = {pool: await self._governor.following(pool) for pool in sorted(wanted(self._state))}
         for pool, models in arriving(self._state).items():
-            follows[pool] = follows[pool] and await self._pools.answer_for(pool, models)
-        found = await asyncio.to_thread(self._pools.found, follows)
+            if following[pool] and not await self._pools.answer_for(pool, models):
+                following[pool] = 0
+        found = await asyncio.to_thread(self._pools.found, following)
         return plan_pools(self._state, found, self._pools.usual, datetime.now(UTC), self._pools.quiet_after)
 
     def _take(self, step: Deploy | Remove) -> None:
@@ -160,7 +164,10 @@ class Operator:
         reason = ""
         for attempt in range(1, ATTEMPTS + 1):
             job = f"retrain-{batch.batch}-{self._ledger}-{attempt}"
-            ended = await self._runner.run(RETRAIN_JOB, job, ["--batch", batch.batch])
+            about: dict[str, str | int] = {"fleetward.batch": batch.batch, "fleetward.attempt": attempt}
+            with traced(self._traces, "retrain", about) as parent:
+                runner = replace(self._runner, environment={**self._runner.environment, **parent})
+                ended = await runner.run(RETRAIN_JOB, job, ["--batch", batch.batch])
             if ended.state is JobState.SUCCEEDED:
                 reason = f"job {ended.job} succeeded"
                 break

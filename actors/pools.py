@@ -92,9 +92,9 @@ class Pools:
         except (KeyError, RayServeException, RayError, TimeoutError):  # KeyError: it is not deployed yet
             return False
 
-    def found(self, follows: Mapping[str, bool]) -> dict[str, Found]:
-        """What is there. ``follows``: of which pools the replicas are known to have the present routes."""
-        found = (_found(name, details, follows) for name, details in _applications().items())
+    def found(self, following: Mapping[str, int]) -> dict[str, Found]:
+        """What is there. ``following``: by pool, how many replicas are known to have the present routes."""
+        found = (_found(name, details, following) for name, details in _applications().items())
         return {each.application.pool: each for each in found if each is not None}
 
     def _server_options(self, pool: str) -> ServerOptions:
@@ -165,9 +165,14 @@ def running() -> dict[str, int]:
     """By pool, how many replicas run."""
     found: dict[str, int] = {}
     for name, details in _applications().items():
-        replicas = details["deployments"].get(_DEPLOYMENT, {}).get("replicas", [])
-        found[name.removeprefix(pool_app(""))] = sum(each["state"] == "RUNNING" for each in replicas)
+        if _DEPLOYMENT in details["deployments"]:
+            found[name.removeprefix(pool_app(""))] = _running(details)
     return found
+
+
+def _running(details: dict[str, Any]) -> int:
+    replicas = details["deployments"][_DEPLOYMENT].get("replicas", [])
+    return sum(each["state"] == "RUNNING" for each in replicas)
 
 
 def _applications() -> dict[str, dict[str, Any]]:
@@ -175,7 +180,7 @@ def _applications() -> dict[str, dict[str, Any]]:
     return {} if client is None else client.get_serve_details()["applications"]
 
 
-def _found(name: str, details: dict[str, Any], follows: Mapping[str, bool]) -> Found | None:
+def _found(name: str, details: dict[str, Any], following: Mapping[str, int]) -> Found | None:
     """The pool's application, of Serve's own description; None for one that is no pool's."""
     config = details["deployments"].get(_DEPLOYMENT, {}).get("deployment_config")
     pool = name.removeprefix(pool_app(""))
@@ -185,7 +190,7 @@ def _found(name: str, details: dict[str, Any], follows: Mapping[str, bool]) -> F
     return Found(
         Application(pool, _options(config), is_open=details.get("route_prefix") is not None),
         is_up=status is ApplicationStatus.RUNNING,
-        follows=follows.get(pool, False),
+        follows=following.get(pool, 0) >= max(1, _running(details)),
         since=datetime.fromtimestamp(details["last_deployed_time_s"], UTC),
         is_leaving=status is ApplicationStatus.DELETING,
         failed=details["message"] if status is ApplicationStatus.DEPLOY_FAILED else "",
