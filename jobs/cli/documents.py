@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from runtime.domain.findings import Answered
 from runtime.domain.lifecycle import Status
-from runtime.domain.state import FindingState, ModelState
+from runtime.domain.state import FindingState, IncidentState, ModelState
+from runtime.policy.triage import standing as standing_of
 
 _MODEL = TypeAdapter(ModelState)
+_ANSWERED: TypeAdapter[Answered | None] = TypeAdapter(Answered | None)
 
 
 def standing(model: ModelState) -> str:
@@ -67,10 +71,35 @@ def model_document(model: ModelState) -> dict[str, Any]:
     return {"standing": standing(model), **document}
 
 
-def finding_document(finding: FindingState) -> dict[str, Any]:
-    """A finding with its evidence, the entry it stands at, and the policy's answer."""
+def finding_document(finding: FindingState, model: ModelState, now: datetime) -> dict[str, Any]:
+    """A finding with its evidence, the entry it stands at, what policy and people answered, and where it stands."""
     answer = None if finding.verdict is None else finding.verdict.as_document()
-    return {"entry": finding.seq, **finding.opened.as_document(), "verdict": answer}
+    return {
+        "entry": finding.seq,
+        **finding.opened.as_document(),
+        "verdict": answer,
+        "standing": standing_of(finding, model, now).value,
+        "answered": _answered(finding.answered),
+        "acknowledged_by": finding.acknowledged_by,
+        "incident": finding.incident,
+    }
+
+
+def incident_document(incident: IncidentState, now: datetime) -> dict[str, Any]:
+    """An incident with all models that joined it, and where it stands."""
+    return {
+        "entry": incident.seq,
+        **incident.opened.as_document(),
+        "models": list(incident.models),
+        "standing": standing_of(incident, None, now).value,
+        "answered": _answered(incident.answered),
+        "acknowledged_by": incident.acknowledged_by,
+    }
+
+
+def _answered(answered: Answered | None) -> dict[str, Any] | None:
+    document: dict[str, Any] | None = _ANSWERED.dump_python(answered, mode="json", exclude_none=True)
+    return document
 
 
 def fleet_document(models: Iterable[ModelState]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from jobs.cli import output
 if TYPE_CHECKING:
     from runtime.domain.entry import Entry
     from runtime.domain.spec import Spec
-    from runtime.domain.state import BatchState, FindingState, FleetState, ModelState, Totals
+    from runtime.domain.state import BatchState, FindingState, FleetState, IncidentState, ModelState, Totals
     from runtime.policy.pools import PoolView
 
 
@@ -37,6 +37,12 @@ class FoldedState(ABC):
 
     def findings(self) -> list[FindingState]:
         return list(self._state.findings.values())
+
+    def finding(self, name: str) -> FindingState | IncidentState:
+        return self._state.finding(name)
+
+    def incidents(self) -> list[IncidentState]:
+        return list(self._state.incidents.values())
 
     def pools(self) -> list[PoolView]:
         from runtime.policy.pools import views

@@ -9,7 +9,16 @@ from jobs.cli.reading import Head
 from runtime.domain.entry import Draft, Entry
 from runtime.domain.errors import FleetwardError
 from runtime.domain.spec import Spec
-from runtime.domain.state import BatchState, ErasureState, FindingState, HoldState, ModelState, TokenState, Totals
+from runtime.domain.state import (
+    BatchState,
+    ErasureState,
+    FindingState,
+    HoldState,
+    IncidentState,
+    ModelState,
+    TokenState,
+    Totals,
+)
 from runtime.domain.tokens import Role
 from runtime.governance.writer import Answer, Receipt
 from runtime.ledger.proofs import ConsistencyProof, InclusionProof, PublishedCheckpoint
@@ -61,6 +70,13 @@ class Governed:
 
     def findings(self) -> list[FindingState]:
         return self._ask(self._governor.findings.remote)
+
+    def finding(self, name: str) -> FindingState | IncidentState:
+        """Raises ``UnknownFinding``."""
+        return self._ask(self._governor.finding.remote, name)
+
+    def incidents(self) -> list[IncidentState]:
+        return self._ask(self._governor.incidents.remote)
 
     def batch(self, batch: str) -> BatchState | None:
         return self._ask(self._governor.batch.remote, batch)

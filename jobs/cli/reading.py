@@ -18,7 +18,7 @@ from jobs.cli.past import AsOf, past_of
 if TYPE_CHECKING:
     from runtime.domain.entry import Entry
     from runtime.domain.spec import Spec
-    from runtime.domain.state import BatchState, FindingState, ModelState, Totals
+    from runtime.domain.state import BatchState, FindingState, IncidentState, ModelState, Totals
     from runtime.ledger.proofs import ConsistencyProof, InclusionProof, PublishedCheckpoint
     from runtime.policy.pools import PoolView
     from runtime.settings import Settings
@@ -60,6 +60,14 @@ class Reader(Protocol):
 
     def findings(self) -> list[FindingState]:
         """All findings, oldest first."""
+        ...
+
+    def finding(self, name: str) -> FindingState | IncidentState:
+        """By the id, or its first letters. Raises ``UnknownFinding``."""
+        ...
+
+    def incidents(self) -> list[IncidentState]:
+        """All incidents, oldest first."""
         ...
 
     def batch(self, batch: str) -> BatchState | None: ...

@@ -14,10 +14,11 @@ from jobs.cli.reading import Reader, is_up, proving, reading
 
 if TYPE_CHECKING:
     from runtime.domain.metrics import Metric
-    from runtime.domain.state import FindingState, ModelState, VersionState
+    from runtime.domain.state import FindingState, IncidentState, ModelState, VersionState
     from runtime.witness.publication import Publication
 
 _OnlyOf = Annotated[str | None, typer.Argument(metavar="NAME", help="Only this model's.")]
+_OnlyOpen = Annotated[bool, typer.Option("--open", help="Only those that wait for somebody.")]
 _Limit = Annotated[int, typer.Option("--limit", min=0, help="Only so many, the newest; 0 for all.")]
 
 
@@ -150,14 +151,17 @@ def model(
 
     with reading(offline=offline, database=database, as_of=as_of) as reader:
         found = reader.model(name)
-        findings = [finding for finding in reader.findings() if finding.opened.model == name]
+        findings = _listed(reader, name, only_waiting=False)
     if output_ is Format.JSON:
         output.as_json(model_document(found))
         return
     _show_model(found)
-    if findings:
-        _show_findings(findings[-_SHOWN_FINDINGS:])
-        _note_rest(min(len(findings), _SHOWN_FINDINGS), len(findings))
+    from runtime.domain.state import FindingState
+
+    own = [(found, document) for found, document in findings if isinstance(found, FindingState)]
+    if own:
+        _show_findings(own[-_SHOWN_FINDINGS:])
+        _note_rest(min(len(own), _SHOWN_FINDINGS), len(own))
 
 
 _SHOWN_FINDINGS = 5
@@ -210,31 +214,79 @@ def _version_row(version: VersionState, metric: Metric) -> Sequence[object]:
 
 def findings(
     name: _OnlyOf = None,
+    open_: _OnlyOpen = False,  # noqa: FBT002
     output_: Output = Format.TABLE,
     limit: _Limit = 50,
     offline: Offline = False,  # noqa: FBT002
     database: Database = None,
     as_of: Past = None,
 ) -> None:
-    """List alarms with their evidence and the policy's answer, newest last."""
-    from jobs.cli.documents import finding_document
+    """List alarms with their evidence and the policy's answer, newest last; incidents of many models before them."""
+    from runtime.domain.state import FindingState
 
     with reading(offline=offline, database=database, as_of=as_of) as reader:
         if name is not None:
             reader.model(name)
-        found = [finding for finding in reader.findings() if name is None or finding.opened.model == name]
-    newest = found[-limit:] if limit else found
+        listed = _listed(reader, name, only_waiting=open_)
+    newest = listed[-limit:] if limit else listed
     if output_ is Format.JSON:
-        output.as_json([finding_document(finding) for finding in newest])
+        output.as_json([document for _, document in newest])
     else:
-        _show_findings(newest)
-    _note_rest(len(newest), len(found))
+        incidents = [document for found, document in newest if not isinstance(found, FindingState)]
+        if incidents:
+            _show_incidents(incidents)
+        _show_findings([(found, document) for found, document in newest if isinstance(found, FindingState)])
+    _note_rest(len(newest), len(listed))
 
 
-def _show_findings(newest: Sequence[FindingState]) -> None:
+def _listed(
+    reader: Reader, name: str | None, *, only_waiting: bool
+) -> list[tuple[FindingState | IncidentState, dict[str, Any]]]:
+    """Incidents and findings with their documents, oldest first."""
+    from jobs.cli.documents import finding_document, incident_document
+    from runtime.policy.triage import WAITING
+
+    now, models = reader.head().ticks_until, {each.name: each for each in reader.models()}
+    found: list[tuple[FindingState | IncidentState, dict[str, Any]]] = [
+        (each, finding_document(each, models[each.opened.model], now))
+        for each in reader.findings()
+        if name in (None, each.opened.model)
+    ]
+    found += [
+        (each, incident_document(each, now)) for each in reader.incidents() if name is None or name in each.models
+    ]
+    asked = [each for each in found if not only_waiting or each[1]["standing"] in WAITING]
+    return sorted(asked, key=lambda each: each[0].seq)
+
+
+def _show_incidents(documents: Sequence[dict[str, Any]]) -> None:
     output.table(
-        ("entry", "as of", "model", "finding", "verdict"),
-        (_finding_row(finding) for finding in newest),
+        ("entry", "incident", "as of", "cause", "models", "standing", "verdict"),
+        (
+            (
+                str(each["entry"]),
+                each["incident"][:_SHOWN_ID],
+                each["as_of"][:10],
+                f"{each['feature']} {each['direction']} from {each['source']}",
+                len(each["models"]),
+                each["standing"],
+                each["verdict"]["reason"],
+            )
+            for each in documents
+        ),
+        right=("entry", "models"),
+        wrapped=("cause", "verdict"),
+    )
+
+
+_SHOWN_ID = 8
+"""Characters of a finding's id that are shown: enough to name it by."""
+
+
+def _show_findings(newest: Sequence[tuple[FindingState, dict[str, Any]]]) -> None:
+    output.table(
+        ("entry", "id", "as of", "model", "finding", "standing", "verdict"),
+        (_finding_row(finding, document["standing"]) for finding, document in newest),
         right=("entry",),
         wrapped=("finding", "verdict"),
     )
@@ -245,7 +297,9 @@ def _note_rest(shown: int, total: int) -> None:
         output.note(f"the newest {shown} of {total} findings; fleetward findings --limit N shows more")
 
 
-def _finding_row(finding: FindingState) -> Sequence[object]:
+def _finding_row(finding: FindingState, standing: str) -> Sequence[object]:
+    from runtime.domain.estimates import expected_in_words, gap_in_words
+
     opened, answer = finding.opened, finding.verdict
     about = f"version {opened.version}: {opened.about.value.replace('_', ' ')}"
     evidence = f"evidence {opened.log_evidence:.1f} over {opened.log_threshold:.1f}"
@@ -253,7 +307,10 @@ def _finding_row(finding: FindingState) -> Sequence[object]:
     if opened.breaches:
         evidence, worst = " ".join(filter(None, (opened.breaches[0].of, opened.breaches[0].told))), ""
     said = "" if answer is None else f"{answer.action.value.replace('_', ' ')}: {answer.reason}"
-    return (str(finding.seq), output.day(opened.as_of), opened.model, f"{about}, {evidence}{worst}", said)
+    told = (expected_in_words(opened.estimated), gap_in_words(opened.slices))
+    what = "; ".join([f"{about}, {evidence}{worst}", *filter(None, told)])
+    name = opened.finding[:_SHOWN_ID]
+    return (str(finding.seq), name, output.day(opened.as_of), opened.model, what, standing, said)
 
 
 def version(output_: Output = Format.TABLE) -> None:

@@ -22,8 +22,8 @@ SLOW = ("ray", "pandas", "sklearn", "pyarrow", "sqlalchemy", "numpy")
 JOBS = ("up", "down", "prepare", "train", "replay", "retrain")
 COMMANDS = {
     *JOBS,
-    *("status", "version", "apply", "models", "model", "findings", "history", "ledger", "pools"),
-    *("approve", "reject", "rollback", "suspend", "resume"),
+    *("status", "version", "apply", "models", "model", "finding", "findings", "history", "ledger", "pools"),
+    *("approve", "reject", "rollback", "suspend", "resume", "budget"),
     *("check", "card", "bom", "passport", "evidence", "decision", "explain", "verify", "witness", "anchors"),
     *("hold", "release", "retention", "erase", "pool"),
     *("token", "role"),
@@ -76,7 +76,8 @@ def test_every_command_explains_itself(name: str, run: Run) -> None:
 @pytest.mark.parametrize(
     "name",
     sorted(
-        COMMANDS - {*JOBS, "apply", "approve", "reject", "rollback", "suspend", "resume", "hold", "release", "pool"}
+        COMMANDS
+        - {*JOBS, "apply", "approve", "reject", "rollback", "suspend", "resume", "hold", "release", "pool", "budget"}
     ),
 )
 def test_every_reading_command_answers_in_both_formats(name: str) -> None:
@@ -86,7 +87,8 @@ def test_every_reading_command_answers_in_both_formats(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["apply", "prepare", "train", "approve", "reject", "rollback", "suspend", "resume", "hold", "release"]
+    "name",
+    ["apply", "prepare", "train", "approve", "reject", "rollback", "suspend", "resume", "hold", "release", "budget"],
 )
 def test_every_acting_command_takes_who_acts(name: str) -> None:
     assert "--as" in options(name)
