@@ -30,12 +30,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from actors.quiescence import ask
     from jobs.building import retrain
+    from runtime.telemetry.traces import traced_job
 
     batch = ask(governor().batch.remote, options.batch)
     if batch is None:
         print(f"no batch {options.batch} was started", file=sys.stderr)
         return 1
-    registered, failed = retrain(batch, settings)
+    with traced_job("retrain job", {"fleetward.batch": batch.batch, "fleetward.models": len(batch.models)}):
+        registered, failed = retrain(batch, settings)
     for failure in failed:
         print(f"failed {failure.model}: {failure.reason}")
     print(f"{registered} challengers registered, {len(failed)} failed")

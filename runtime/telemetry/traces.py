@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from runtime.domain.errors import SettingsError
@@ -27,6 +28,7 @@ _ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _TRACES_ENDPOINT: Final = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 _TIMEOUT: Final = "OTEL_EXPORTER_OTLP_TIMEOUT"
 _CANARY: Final = "canary"
+_PARENT: Final = "TRACEPARENT"
 
 
 class Traces:
@@ -68,9 +70,47 @@ class Traces:
         }
         return self._tracer.start_span(name, self._extract(carrier), SpanKind.SERVER, start_time=time.time_ns())
 
+    @contextmanager
+    def within(self, name: str, attributes: Mapping[str, str | int], parent: str) -> Iterator[str]:
+        """A span around what is done here; its own ``traceparent``. ``parent`` may be empty."""
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        context = self._extract({"traceparent": parent} if parent else {})
+        with self._tracer.start_as_current_span(name, context, attributes=dict(attributes)):
+            carrier: dict[str, str] = {}
+            TraceContextTextMapPropagator().inject(carrier)
+            yield carrier["traceparent"]
+
     def close(self) -> None:
         """Hands on what waits."""
         self._provider.shutdown()
+
+
+@contextmanager
+def traced(
+    traces: Traces | None, name: str, attributes: Mapping[str, str | int], environment: Mapping[str, str] = os.environ
+) -> Iterator[dict[str, str]]:
+    """A span around what is done here, below the one that ``TRACEPARENT`` names; what a job begun in it must be told.
+
+    An error that leaves it is told as the span's. Without ``traces`` there is nothing to tell.
+    """
+    if traces is None:
+        yield {}
+        return
+    with traces.within(name, attributes, environment.get(_PARENT, "")) as parent:
+        yield {_PARENT: parent}
+
+
+@contextmanager
+def traced_job(name: str, attributes: Mapping[str, str | int]) -> Iterator[None]:
+    """The span of a job of its own process, handed on before it ends."""
+    traces = Traces.from_environment(name)
+    try:
+        with traced(traces, name, attributes):
+            yield
+    finally:
+        if traces is not None:
+            traces.close()
 
 
 def id_of(span: Span) -> str:

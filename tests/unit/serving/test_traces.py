@@ -17,7 +17,8 @@ from runtime.domain.errors import SettingsError
 from runtime.domain.events import Stage
 from runtime.serving.http import Application, Service
 from runtime.serving.pool import Pool
-from runtime.telemetry.traces import Traces
+from runtime.telemetry.traces import Traces, traced_job
+from runtime.telemetry.traces import traced as traced_step
 from tests.unit.serving.conftest import Client, Kept, Shop, route, routes
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -194,6 +195,30 @@ def test_without_a_collector_nothing_is_traced_and_nothing_imported() -> None:
         "sys.exit(any(name.startswith('opentelemetry.sdk') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_job_is_a_span_below_the_step_that_began_it_and_tells_how_it_failed(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+    operator = Traces.from_environment("operator")
+    with traced_step(operator, "retrain", {"fleetward.batch": "batch-1", "fleetward.attempt": 1}) as told:
+        monkeypatch.setenv("TRACEPARENT", told["TRACEPARENT"])
+        with pytest.raises(ZeroDivisionError), traced_job("retrain job", {"fleetward.batch": "batch-1"}):
+            raise ZeroDivisionError
+    assert operator is not None
+    operator.close()
+    job, step = collector.spans
+    assert (job["traceId"], job["parentSpanId"]) == (step["traceId"], step["spanId"])
+    assert (job["name"], job["status"]["code"], job["events"][0]["name"]) == ("retrain job", 2, "exception")
+    assert attributes(step) == {"fleetward.batch": "batch-1", "fleetward.attempt": "1"}
+
+
+def test_without_a_collector_a_step_tells_nothing() -> None:
+    with traced_step(None, "retrain", {}) as told:
+        assert told == {}
+    with traced_job("retrain job", {}):
+        pass
 
 
 @pytest.mark.parametrize(
