@@ -2,6 +2,8 @@
 
     fitted here   sklearn, xgboost, lightgbm     estimator, search
     brought       onnx, torch                    a file that travels with the job
+                  xgboost, lightgbm              so, with a section booster in place of an estimator
+                  mlflow                         a model folder of MLflow that travels with the job
                   rules                          a decision table, or a plain Python function
                   remote                         an endpoint that somebody else runs
 
@@ -56,6 +58,23 @@ class OnnxFile(Document):
     file: JobFile
     digest: Digest | None = None
     output: str | None = None
+
+
+class BoosterFile(Document):
+    """A booster that was fitted elsewhere, on numbers alone: XGBoost's JSON or UBJSON, or LightGBM's text."""
+
+    file: JobFile
+    digest: Digest | None = None
+
+
+class MlflowFolder(Document):
+    """A folder with an ``MLmodel`` in it. ``flavor``: which of its flavors is taken; absent, the first of these that
+    it has. ``digest`` is of the one model file that is taken.
+    """
+
+    folder: JobFile
+    flavor: Literal["onnx", "xgboost", "lightgbm", "sklearn"] | None = None
+    digest: Digest | None = None
 
 
 class TorchWeights(Document):
@@ -128,8 +147,10 @@ class Training(Document):
     A brought version has a section named like its trainer instead, and nothing to search.
     """
 
-    trainer: Literal["sklearn", "xgboost", "lightgbm", "onnx", "torch", "rules", "remote"] = "sklearn"
+    trainer: Literal["sklearn", "xgboost", "lightgbm", "onnx", "torch", "rules", "remote", "mlflow"] = "sklearn"
     estimator: str = ""
+    booster: BoosterFile | None = None
+    mlflow: MlflowFolder | None = None
     onnx: OnnxFile | None = None
     torch: TorchWeights | None = None
     rules: Rules | None = None
@@ -143,7 +164,9 @@ class Training(Document):
 
     @model_validator(mode="after")
     def _has_what_its_trainer_needs(self) -> Self:
-        for name in ("onnx", "torch", "rules", "remote"):
+        if self.booster is not None and self.trainer not in {"xgboost", "lightgbm"}:
+            raise misfit("booster", "a section", f"no section booster with trainer {self.trainer}")
+        for name in ("onnx", "torch", "rules", "remote", "mlflow"):
             given = getattr(self, name) is not None
             if given and name != self.trainer:
                 raise misfit(name, "a section", f"no section {name} with trainer {self.trainer}")
@@ -151,22 +174,25 @@ class Training(Document):
                 raise misfit(name, "nothing", f"a section {name} that says where it comes from")
         if self.is_fitted and not self.estimator:
             raise misfit("estimator", "nothing", f"the name of an estimator of {self.trainer}")
+        brought = "a booster that is brought" if self.booster else f"trainer {self.trainer}"
         if not self.is_fitted and self.estimator:
-            raise misfit("estimator", repr(self.estimator), f"no estimator with trainer {self.trainer}")
+            raise misfit("estimator", repr(self.estimator), f"no estimator with {brought}")
         if not self.is_fitted and self.search:
-            raise misfit("search", ", ".join(self.search), f"nothing to search with trainer {self.trainer}")
+            raise misfit("search", ", ".join(self.search), f"nothing to search with {brought}")
         return self
 
     @property
     def is_fitted(self) -> bool:
         """Whether versions are fitted here, as opposed to brought."""
-        return self.trainer in FITTED
+        return self.trainer in FITTED and self.booster is None
 
     @property
     def made_by(self) -> str:
         """What a version records as its estimator: the class, the file, the function or the endpoint's host."""
-        if self.onnx is not None:
-            return self.onnx.file
+        if (file := self.booster or self.onnx) is not None:
+            return file.file
+        if self.mlflow is not None:
+            return self.mlflow.folder
         if self.torch is not None:
             return self.torch.module
         if self.rules is not None:

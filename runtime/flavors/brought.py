@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from runtime.domain.ids import Digest, digest_of
 from runtime.domain.schema import Schema
 from runtime.flavors.container import Manifest
+from runtime.flavors.encoding import Encoding
 from runtime.flavors.errors import ArtifactInvalid
 from runtime.flavors.estimators import wrong
 
@@ -50,6 +52,23 @@ def read_file(at: str, path: str, digest: Digest | None) -> bytes:
     if digest is not None and digest_of(content) != digest:
         raise wrong(at, path, f"the file with digest {digest}; this one has {digest_of(content)}")
     return content
+
+
+def encoding_named(names: Sequence[str] | None, schema: Schema) -> Encoding:
+    """The columns in the order that a model was fitted on; in the schema's order where it kept no names.
+
+    Raises ``ArtifactInvalid`` if they are not the schema's, or one is text: how a category became a number elsewhere
+    is not known here.
+    """
+    own = tuple(field.name for field in schema.inputs)
+    if schema.texts:
+        raise ArtifactInvalid(
+            f"a model fitted elsewhere takes numbers alone, its schema has the text {schema.texts[0]!r}"
+        )
+    order = own if names is None else tuple(names)
+    if set(order) != set(own) or len(order) != len(own):
+        raise ArtifactInvalid(f"it was fitted on the columns {', '.join(order)}, its schema has {', '.join(own)}")
+    return Encoding(columns=order, categories={})
 
 
 def find_named(name: str) -> tuple[Any, bytes]:

@@ -10,7 +10,7 @@ import numpy as np
 from runtime.domain.errors import DataError
 from runtime.domain.schema import Schema, Task
 from runtime.domain.training import Training
-from runtime.flavors import lightgbm, onnx, remote, rules, torch, xgboost
+from runtime.flavors import imported, lightgbm, onnx, remote, rules, torch, xgboost
 from runtime.flavors.base import Columns, Floats, Storable
 from runtime.flavors.encoding import Encoding
 from runtime.flavors.errors import FlavorMissing
@@ -67,6 +67,10 @@ def check_classes(schema: Schema, target: Floats) -> None:
 
 def bring(training: Training, schema: Schema) -> Storable:
     """The predictor that the spec says where to find. Raises ``SpecError``, ``ArtifactInvalid``."""
+    if training.booster is not None:
+        return imported.bring_booster(training.trainer, training.booster, schema)
+    if training.mlflow is not None:
+        return imported.bring_mlflow(training.mlflow, schema)
     if training.onnx is not None:
         return onnx.bring(training.onnx.file, training.onnx.digest, training.onnx.output, schema)
     if training.torch is not None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from runtime.domain.schema import Schema, Task
 from runtime.flavors.base import Floats
+from runtime.flavors.brought import encoding_named
 from runtime.flavors.container import Manifest
 from runtime.flavors.encoding import Encoding
 from runtime.flavors.errors import ArtifactInvalid
@@ -61,6 +62,22 @@ def make(name: str, parameters: Mapping[str, Any], seed: int, task: Task) -> Any
 def fitted(estimator: Any, schema: Schema, encoding: Encoding) -> LightgbmPredictor:
     """The predictor of a fitted estimator, by way of its text: what was trained is what will be loaded."""
     return LightgbmPredictor(estimator.booster_.model_to_string().encode(), schema, encoding)
+
+
+def adopted(model: bytes, schema: Schema, names: Sequence[str] | None = None) -> LightgbmPredictor:
+    """The predictor of a booster fitted elsewhere. ``names``: its columns, if it keeps none itself.
+
+    All its trees answer. Raises ``ArtifactInvalid`` if it was fitted for another task, or on other columns.
+    """
+    booster = _booster(model)
+    objective = str(booster.dump_model(num_iteration=1).get("objective", "")).partition(" ")[0] or "custom"
+    of_another = objective in {"binary", "multiclass", "multiclassova", "lambdarank", "rank_xendcg", "cross_entropy"}
+    if objective != "binary" if schema.task is Task.CLASSIFICATION else of_another:
+        raise ArtifactInvalid(f"its booster was fitted for {objective}, its schema is of a {schema.task.value}")
+    own = booster.feature_name()
+    unnamed = own == [f"Column_{number}" for number in range(len(own))]
+    encoding = encoding_named(names if unnamed else own, schema)
+    return load(Manifest(flavor=FLAVOR, model_schema=schema, encoding=encoding), {FILE: model})
 
 
 def files(predictor: LightgbmPredictor) -> dict[str, bytes]:

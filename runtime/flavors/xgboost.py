@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from runtime.domain.schema import Schema, Task
 from runtime.flavors.base import Floats
+from runtime.flavors.brought import encoding_named
 from runtime.flavors.container import Manifest
 from runtime.flavors.encoding import Encoding
 from runtime.flavors.errors import ArtifactInvalid
@@ -58,6 +60,23 @@ def make(name: str, parameters: Mapping[str, Any], seed: int, task: Task) -> Any
 def fitted(estimator: Any, schema: Schema, encoding: Encoding) -> XgboostPredictor:
     """The predictor of a fitted estimator, by way of its JSON: what was trained is what will be loaded."""
     return XgboostPredictor(bytes(estimator.get_booster().save_raw(raw_format="json")), schema, encoding)
+
+
+def adopted(model: bytes, schema: Schema, names: Sequence[str] | None = None) -> XgboostPredictor:
+    """The predictor of a booster fitted elsewhere, JSON or UBJSON. ``names``: its columns, if it keeps none itself.
+
+    All its trees answer. Raises ``ArtifactInvalid`` if it was fitted for another task, or on other columns.
+    """
+    booster = _booster(model)
+    objective = json.loads(booster.save_config())["learner"]["objective"]["name"]
+    of_another = objective.partition(":")[0] in {"binary", "multi", "rank", "survival"}
+    if objective != "binary:logistic" if schema.task is Task.CLASSIFICATION else of_another:
+        raise ArtifactInvalid(f"its booster was fitted for {objective}, its schema is of a {schema.task.value}")
+    if "c" in (booster.feature_types or ()):
+        raise ArtifactInvalid("its booster takes categories as XGBoost numbered them, which is not known here")
+    encoding = encoding_named(booster.feature_names or names, schema)
+    kept = bytes(booster.save_raw(raw_format="json"))
+    return load(Manifest(flavor=FLAVOR, model_schema=schema, encoding=encoding), {FILE: kept})
 
 
 def files(predictor: XgboostPredictor) -> dict[str, bytes]:
