@@ -34,6 +34,7 @@ from runtime.settings import Settings
 from runtime.storage.objects import ObjectStore
 from runtime.storage.segments import read_segment
 from tests.cluster.fleet import environment
+from tests.cluster.scraping import Scraped, scraped_until
 
 SCHEMA = Schema(
     inputs=(Field(name="a", kind=FieldKind.NUMBER), Field(name="b", kind=FieldKind.NUMBER)),
@@ -363,3 +364,19 @@ def test_kill_9_of_one_of_two_replicas_leaves_requests_answered(bench: Bench) ->
     assert in_its_hands <= 1, statuses
     bench.until(lambda: len(bench.call("followers")) >= 3)  # a third replica took its place
     assert outputs(bench.infer()) == [20.0]
+
+
+def test_answers_are_scraped_by_model_version_and_variant(bench: Bench) -> None:
+    labels = {"pool": "test", "model": "m", "version": "1", "variant": "champion"}
+    counted = scraped_until(lambda found: True).total("ray_fleetward_requests_total", **labels)
+    for _ in range(25):
+        bench.infer()
+
+    def told(found: Scraped) -> bool:
+        return found.total("ray_fleetward_requests_total", **labels) >= counted + 25
+
+    found = scraped_until(told)
+    requests = found.total("ray_fleetward_requests_total", **labels)
+    assert requests >= counted + 25
+    assert found.total("ray_fleetward_request_seconds_bucket_total", le="+Inf", **labels) == requests
+    assert 0 < found.total("ray_fleetward_request_seconds_total", **labels) < 60
