@@ -61,15 +61,15 @@ class Partitioning(Document):
 class Monitoring(Document):
     """How often a model is checked and how much evidence an alarm takes.
 
-    ``false_alarm_every``: mean number of checks between false alarms, at least; absent, the fleet's alarm budget says,
-    and 10,000 where none was set. ``delta0``: drift to ignore, in
-    chi units (about standard deviations of a small mean shift); ``measured`` is what each feature strayed in the
-    version's own training time, from tick to tick and over the week, and 0 for versions packaged before it was asked
-    for. ``error_reference_sigmas``: standard errors of the error baseline that are allowed for; fewer find a change
-    sooner and may raise a false alarm when the baseline is small. ``recent``: rows with outcomes in the
-    recent-performance window. ``slices``: features whose values are judged apart. ``repeat_after``: data
-    drift that lasts is told again after so long; each alarm about errors is told, since a verdict may hang on it.
-    ``checks``: limits of what is checked beside drift.
+    ``false_alarm_every``: mean number of checks between false alarms, at least; absent, the fleet's alarm budget
+    says, and 10,000 where none was set. ``delta0``: drift to ignore, in chi units (about standard deviations of a
+    small mean shift); ``measured`` is what each feature strayed in the version's own training time, from tick to
+    tick and over the week, and 0 for versions packaged before it was asked for. ``error_reference_sigmas``:
+    standard errors of the error baseline that are allowed for; fewer find a change sooner and may raise a false
+    alarm when the baseline is small. ``recent``: rows with outcomes in the recent-performance window. ``slices``:
+    features whose values are judged apart. ``repeat_after``: data drift that lasts is told again after so long;
+    each alarm about errors is told, since a verdict may hang on it. ``checks``: limits of what is checked beside
+    drift.
     """
 
     every: Period = timedelta(days=1)

@@ -4,6 +4,7 @@ import orjson
 
 from runtime.domain.events import (
     CommandRefused,
+    FindingKind,
     FindingOpened,
     LoadRefused,
     RecordsLost,
@@ -111,6 +112,18 @@ def test_every_decision_of_the_replay_stands_in_exactly_one_sealed_segment(story
 def test_every_segment_is_what_its_entry_says(story: Story) -> None:
     for event in story.events(SegmentSealed):
         check_segment(story.fleet.store, event)
+
+
+def test_the_evidence_of_every_alarm_is_in_the_store_under_the_digest_its_finding_names(story: Story) -> None:
+    told_by_detectors = (FindingKind.DATA_DRIFT, FindingKind.PERFORMANCE)
+    findings = [each for each in story.events(FindingOpened) if each.about in told_by_detectors]
+    assert findings
+    for finding in findings:
+        assert finding.evidence is not None
+        document = orjson.loads(story.fleet.store.get(finding.evidence))
+        assert document["finding"] == finding.finding
+        assert [each["feature"] for each in document["features"]] == [each.feature for each in finding.features]
+        assert all(sum(each["window"]) == document["rows"] for each in document["features"])
 
 
 def test_the_ledger_verifies(story: Story) -> None:
