@@ -155,9 +155,12 @@ class Governor:
         """What it tells of itself; of a fleet whose ledger went to another governor, nothing."""
         replicas = Counter(each.pool for each in self._live(EVERY))
         with self._writer.lock:
-            fleet = list(fleet_samples(self._writer.state))
+            state = self._writer.state  # copied, so that nobody waits while thousands of models are counted
+            state = replace(
+                state, models=dict(state.models), findings=dict(state.findings), batches=dict(state.batches)
+            )
         live = [Sample(families.REPLICAS, (pool,), count) for pool, count in replicas.items()]
-        return [*self._measured.take(), *fleet, *live]
+        return [*self._measured.take(), *fleet_samples(state), *live]
 
     # --- writing -----------------------------------------------------------------------------------
 
