@@ -74,10 +74,26 @@ def findings(ledger: Ledger) -> list[dict[str, Any]]:
 
 
 def closed_by(ledger: Ledger, answer: Told | None) -> Told | None:
-    """The entry that closed a finding: its verdict if nothing was to be done, or the end of the retraining it led to.
+    """The entry that closed a finding: a person's last word, else the end of what its verdict led to.
 
-    A finding that calls a person stays open: the ledger has no entry by which a person closes one.
+    That is the verdict itself if nothing was to be done, or the end of a retraining; a finding that calls a person
+    stays open until one answers.
     """
+    said = _last_word(ledger, answer)
+    return said if said is not None else _ended(ledger, answer)
+
+
+def _last_word(ledger: Ledger, answer: Told | None) -> Told | None:
+    if answer is None:
+        return None
+    told = (each for each in ledger.until_end("finding_answered") if each.event["answer"] in _LAST_WORDS)
+    return next((each for each in told if each.event["finding"] == answer.event["finding"]), None)
+
+
+_LAST_WORDS = ("accepted", "dismissed", "resolved")
+
+
+def _ended(ledger: Ledger, answer: Told | None) -> Told | None:
     action = None if answer is None else answer.event["verdict"]["action"]
     if answer is None or action == "call_a_person":
         return None
