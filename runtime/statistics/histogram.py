@@ -64,7 +64,7 @@ def slopes(zeros: Amounts, ones: Amounts) -> dict[str, FloatVector]:
         Metric.LOG_LOSS: np.log((1 - MIDDLES) / MIDDLES) / rows,
         Metric.BRIER: (1 - 2 * MIDDLES) / rows,
         Metric.ACCURACY: np.where(above, 1.0, -1.0) / rows,
-        Metric.F1: (2.0 * above - told[Metric.F1.value]) / max(all_ones + said, 1e-300),
+        Metric.F1: (2.0 * above - told[Metric.F1.value]) / (all_ones + said or 1.0),
     }
     if Metric.ROC_AUC.value in told:
         gained = _below(zeros) + zeros / 2 - (all_ones - _below(ones) - ones / 2)
