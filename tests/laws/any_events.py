@@ -12,6 +12,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from runtime.domain import events as e
+from runtime.domain.checks import Breach, Check
 from runtime.domain.erasure import ErasurePart
 from runtime.domain.findings import Direction
 from runtime.domain.metrics import Metric
@@ -80,6 +81,7 @@ STATISTICS = st.builds(
     missing_rate=st.floats(0, 1),
     direction=st.none() | st.sampled_from(Direction),
 )
+BREACHES = st.builds(Breach, check=st.sampled_from(Check), of=TEXTS, value=FLOATS, limit=FLOATS, told=TEXTS)
 MODELS = st.sampled_from([MODEL, "flight-time-AA"])
 VERSIONS = st.integers(1, 3)
 
@@ -107,6 +109,7 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "comparison": COMPARISONS,
     "report": st.builds(EvaluationReport, metrics=st.dictionaries(TEXTS, FLOATS), rows=COUNTS, gates=st.tuples(GATES)),
     "features": st.lists(STATISTICS, max_size=2).map(tuple),
+    "breaches": st.none() | st.lists(BREACHES, max_size=2).map(tuple),
     "recent": st.none() | PERFORMANCES,
     "baseline": DIGESTS,
     "verdict": st.builds(Verdict, action=st.sampled_from(["nothing", "retrain", "call_a_person"]), reason=TEXTS),
