@@ -9,7 +9,7 @@ Nothing is recorded: what comes out is what the live monitor would have found in
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -28,7 +28,7 @@ from runtime.policy.budget import own_threshold
 from runtime.statistics.bins import Column
 from runtime.statistics.detector import DetectorPlan
 from runtime.statistics.facts import Facts, countable, facts_of
-from runtime.statistics.profile import Counts
+from runtime.statistics.profile import Counts, Profile
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Ticks: TypeAlias = "dict[int, Tick]"
@@ -47,16 +47,30 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
-class Counting:
-    """How rows are counted: against which baseline, by which clock."""
+class Reference:
+    """What a past is compared with: a version's ``baseline``, or the features of some rows alone."""
 
-    baseline: Baseline
+    features: Profile
+    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    baseline: Baseline | None = None
+
+    @classmethod
+    def of(cls, baseline: Baseline) -> Reference:
+        """Of a version."""
+        return cls(baseline.features, baseline.bounds, baseline)
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """How rows are counted: against which reference, by which clock."""
+
+    reference: Reference
     monitor: Monitoring
     time: str
 
     def ticks(self, frame: pd.DataFrame) -> tuple[Ticks, int]:
         """The ticks of some rows, and how many rows have no time that can be read."""
-        times = pd.to_datetime(frame[self.time], utc=True, errors="coerce", format="ISO8601")
+        times = times_of(frame, self.time)
         timed = times.notna().to_numpy()
         numbers = (times.dt.as_unit("us") - EPOCH) // self.monitor.every
         found: Ticks = {}
@@ -67,13 +81,18 @@ class Counting:
         return found, int((~timed).sum())
 
     def _tick(self, columns: dict[str, Column], rows: int, newest: datetime) -> Tick:
-        limits, profile = self.monitor.checks or Checks(), self.baseline.features
+        limits, profile = self.monitor.checks or Checks(), self.reference.features
         clean, wrong = countable(profile, columns)
         rest = {name: columns[name] for name in limits.within if name in columns and name not in clean}
-        facts = facts_of(profile, clean | rest, self.baseline.bounds, boundaries_of(limits))
+        facts = facts_of(profile, clean | rest, self.reference.bounds, boundaries_of(limits))
         facts.rows, facts.uncountable, facts.newest = rows, wrong, newest
         counts = profile.count(clean) if clean else profile.count({profile.layout.names[0]: [None] * rows})
         return Tick(counts, facts)
+
+
+def times_of(frame: pd.DataFrame, time: str) -> pd.Series[pd.Timestamp]:
+    """A column of times, or of their texts in ISO 8601, in UTC; what is none is NaT."""
+    return pd.to_datetime(frame[time], utc=True, errors="coerce", format="ISO8601")
 
 
 def merged(parts: Iterable[Ticks]) -> Ticks:
@@ -95,12 +114,12 @@ class Checked:
     findings: tuple[e.FindingOpened, ...]
 
 
-def checked(model: str, baseline: Baseline, monitor: Monitoring, ticks: Ticks) -> Iterator[Checked]:
+def checked(model: str, reference: Reference, monitor: Monitoring, ticks: Ticks) -> Iterator[Checked]:
     """Closes tick after tick, those without rows between the first and the last as well."""
     watch = Watch(model)
-    watch.version, watch.baseline = 1, baseline
-    watch.features = Gauge(baseline.features, _plan(baseline, monitor))
-    watch.checking = Checking(baseline.features, baseline.bounds, monitor.checks or Checks())
+    watch.version, watch.baseline = 1, reference.baseline
+    watch.features = Gauge(reference.features, _plan(reference, monitor))
+    watch.checking = Checking(reference.features, reference.bounds, monitor.checks or Checks())
     for number in range(min(ticks, default=0), max(ticks, default=-1) + 1):
         tick = ticks.get(number)
         if tick is not None:
@@ -111,13 +130,14 @@ def checked(model: str, baseline: Baseline, monitor: Monitoring, ticks: Ticks) -
         yield Checked(end, rows, float(watch.features.evidence), findings)
 
 
-def _plan(baseline: Baseline, monitor: Monitoring) -> DetectorPlan:
+def _plan(reference: Reference, monitor: Monitoring) -> DetectorPlan:
     """As a live watch follows a champion."""
     wanted = None if monitor.features == "all" else dict.fromkeys(monitor.features, 1.0)
+    delta0 = {} if reference.baseline is None else reference.baseline.delta0
     return DetectorPlan.build(
-        baseline.features,
+        reference.features,
         checks_between_false_alarms=own_threshold(monitor),
-        delta0=baseline.delta0 if monitor.delta0 == "measured" else monitor.delta0,
+        delta0=delta0 if monitor.delta0 == "measured" else monitor.delta0,
         weights=wanted,
     )
 
@@ -147,9 +167,9 @@ def packed(ticks: Ticks) -> list[dict[str, Any]]:
     ]
 
 
-def unpacked(documents: Iterable[Mapping[str, Any]], baseline: Baseline) -> Ticks:
+def unpacked(documents: Iterable[Mapping[str, Any]], reference: Reference) -> Ticks:
     """The inverse, summed."""
-    layout = baseline.features.layout
+    layout = reference.features.layout
     return merged(
         {int(each["tick"]): Tick(Counts.from_document(each["counts"], layout), Facts.from_document(each["facts"]))}
         for each in documents

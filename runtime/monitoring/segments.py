@@ -71,14 +71,13 @@ def _batches(table: pa.Table, *, erased: bool) -> list[DecisionRows]:
 
 
 def _answers(part: pa.Table) -> list[Answered]:
-    times = (part[name].cast(pa.int64()).to_pylist() for name in ("time", "event_time"))
-    rows = zip(
-        *(part[name].to_pylist() for name in ("row", "caller")),
-        *times,
-        *(part[name].to_pylist() for name in ("latency_us", "flags")),
-        strict=True,
-    )
-    return [Answered(*answer, failed=REFUSED in flags or NOT_FINITE in flags) for *answer, flags in rows]
+    plain = [part[name].to_pylist() for name in ("row", "caller")]
+    times = [part[name].cast(pa.int64()).to_pylist() for name in ("time", "event_time")]
+    rows = zip(*plain, *times, part["latency_us"].to_pylist(), part["flags"].to_pylist(), strict=True)
+    return [
+        Answered(row, caller, time, event_time, latency, failed=REFUSED in flags or NOT_FINITE in flags)
+        for row, caller, time, event_time, latency, flags in rows
+    ]
 
 
 def outcomes_of(store: ObjectStore, digest: str, owns: Callable[[str], bool] = every) -> list[OutcomeRows]:

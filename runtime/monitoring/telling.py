@@ -20,11 +20,12 @@ Keep = Callable[[bytes], None]
 
 def findings_of(watch: Watch, end: datetime, monitor: Monitoring, keep: Keep | None = None) -> list[e.FindingOpened]:
     """Ends the open tick of every gauge at ``end``, and tells what was found; ``keep`` takes each one's evidence."""
-    found = _checked(watch, end, monitor)  # before the gauges end their ticks: it reads the same counts
+    failed = _checked(watch, end, monitor)  # before the gauges end their ticks: it reads the same counts
+    found = []
     for about, gauge in ((e.FindingKind.PERFORMANCE, watch.errors), (e.FindingKind.DATA_DRIFT, watch.features)):
         if gauge is not None:
             found += _read(watch, gauge, about, end, monitor, keep)
-    return found
+    return [*found, *failed]
 
 
 def _checked(watch: Watch, end: datetime, monitor: Monitoring) -> list[e.FindingOpened]:
