@@ -10,7 +10,7 @@ from typing import Literal
 from runtime.domain.base import Document, Moment
 from runtime.domain.events import FindingKind
 from runtime.domain.ids import ModelName, VersionNumber
-from runtime.domain.reports import FeatureStatistic, WindowPerformance
+from runtime.domain.reports import EstimatedPerformance, FeatureStatistic, WindowPerformance
 from runtime.domain.verdict import Verdict
 
 
@@ -111,6 +111,8 @@ class MonitoringReport(Document):
     ticks: tuple[Tick, ...]
     baseline: WindowPerformance
     window: WindowPerformance | None = None
+    estimated: EstimatedPerformance | None = None
+    """Of the compared rows, from their answers alone; None where the baseline holds no estimator."""
     periods: tuple[Period, ...]
     findings: tuple[Told, ...]
     quality: Quality

@@ -51,3 +51,6 @@ def _of_model(name: str, watch: Watch) -> Iterator[Sample]:
         if performance is not None:
             for metric, value in performance.metrics.items():
                 yield Sample(f.PERFORMANCE, (name, metric, of), value)
+    estimated = watch.estimated_performance
+    for expected in () if estimated is None else estimated.metrics:
+        yield Sample(f.PERFORMANCE, (name, expected.metric.value, "estimated"), expected.value)

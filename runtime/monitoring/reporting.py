@@ -25,6 +25,7 @@ from runtime.domain.decision import Variant
 from runtime.domain.errors import Refused
 from runtime.domain.events import SegmentSealed
 from runtime.domain.flags import rule_of
+from runtime.domain.reports import EstimatedPerformance
 from runtime.domain.state import FleetState, VersionState
 from runtime.monitoring.baseline import Baseline
 from runtime.monitoring.gauge import Gauge
@@ -95,6 +96,7 @@ def report_on(
         ticks=tuple(_ticks(watch.features, columns, _micros(compared), spec.monitor.every)),
         baseline=baseline.performance,
         window=performance(judged.rows, watch.classes) if judged.rows else None,
+        estimated=_estimated(watch, compared),
         periods=tuple(_periods(judged, watch.classes, since, until, spec.monitor.every)),
         findings=tuple(_told(past.state, model, since, until)),
         quality=_quality(records, by_version, compared.num_rows, len(judged.rows)),
@@ -205,6 +207,14 @@ def _judged(served: pa.Table, classes: int | None) -> _Judged:
         good &= np.isin(actual, np.arange(classes))
     rows = list(zip(output[good].tolist(), actual[good].tolist(), strict=True))
     return _Judged(rows, _micros(served)[good])
+
+
+def _estimated(watch: Watch, rows: pa.Table) -> EstimatedPerformance | None:
+    if watch.forecast is None:
+        return None
+    watch.forecast.count(rows["output"].to_pylist())
+    watch.forecast.close(growing=False)
+    return watch.forecast.performance
 
 
 def _periods(

@@ -82,7 +82,7 @@ PERFORMANCE = Family(
     "fleetward_performance",
     "gauge",
     "its metric's",
-    "A metric of the newest rows with outcomes (of: recent), and of the baseline.",
+    "A metric of the newest rows with outcomes (of: recent), of the baseline, and estimated of rows without outcomes.",
     ("model", "metric", "of"),
 )
 WORST_EVIDENCE = Family(

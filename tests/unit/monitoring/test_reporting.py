@@ -20,6 +20,7 @@ from runtime.domain.monitored import MonitoringReport
 from runtime.domain.reports import WindowPerformance
 from runtime.monitoring.baseline import Baseline
 from runtime.monitoring.reporting import report_on
+from runtime.statistics.dle import LossEstimator
 from runtime.statistics.performance import error_profile
 from runtime.statistics.profile import Profile
 from tests.unit.console.fleets import SCRIPT, Fleet, artifact, day, open_for_business
@@ -34,7 +35,8 @@ def a_baseline() -> Baseline:
     columns = {"x": x, "sky": np.full(2000, "cloudy"), "minutes": x}
     errors = chance.normal(0, 1, 2000)
     performance = WindowPerformance(rows=2000, mae=float(np.abs(errors).mean()), bias=float(errors.mean()))
-    return Baseline(Profile.from_columns(columns), error_profile(errors), performance)
+    losses = LossEstimator.learned(x, errors)
+    return Baseline(Profile.from_columns(columns), error_profile(errors), performance, losses=losses)
 
 
 @pytest.fixture
@@ -119,6 +121,16 @@ def test_a_model_nobody_knows_and_one_that_never_served_are_refused(fleet: Fleet
     fleet.declare("idle")
     with pytest.raises(Refused, match="nothing of it serves"):
         report_on(_past(fleet.database_url), fleet.store, "air-idle", SINCE, UNTIL)
+
+
+def test_what_answers_alone_let_expect_stands_beside_what_outcomes_tell(fleet: Fleet) -> None:
+    report = report_of(fleet)
+    assert report.estimated is not None
+    assert (report.estimated.method, report.estimated.rows) == ("dle", 20 * ROWS)
+    [expected] = [each for each in report.estimated.metrics if each.metric.value == "mae"]
+    assert expected.low < expected.value < expected.high
+    assert expected.value == pytest.approx(report.baseline.mae, abs=0.1)  # it sees no change of the errors themselves
+    assert f"({expected.low:.4g} to {expected.high:.4g})" in render(report)
 
 
 class Page(HTMLParser):
