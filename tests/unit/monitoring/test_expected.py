@@ -1,5 +1,6 @@
 """A finding says what to expect before outcomes, and which slice fares worst, from the counts of its own window."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from runtime.domain.metrics import Metric
 from runtime.monitoring.baseline import Baseline
 from runtime.monitoring.forecast import Forecast
 from runtime.monitoring.slicing import Slicing
+from runtime.monitoring.watch_form import Parts, Taken, document_of, watch_of
 from runtime.policy.retraining import verdict
 from runtime.statistics.dle import LossEstimator
 from runtime.statistics.slices import SliceValues, sliced
@@ -128,6 +130,22 @@ def test_what_is_counted_comes_back(tmp_path: Path) -> None:
     assert forecast.as_document() == watch.forecast.as_document()
     with pytest.raises(FleetwardError, match="bins"):
         forecast.restore({"open_tick": [1], "window": [1]})
+
+
+def test_a_monitor_that_saves_and_starts_again_expects_the_same(tmp_path: Path) -> None:
+    world = a_world(tmp_path)
+    world.live([Traffic(0), Traffic(1)])
+    world.tell(world.in_memory(Traffic(2).decision))
+    parts = Parts()
+    document = json.loads(json.dumps(document_of(world.watch, parts)))
+    again = watch_of(document, Taken(memoryview(parts.joined())), {a_spec(**SLICED).digest: a_spec(**SLICED)})
+    assert again.estimated_performance == world.watch.estimated_performance
+    assert again.slice_gaps == world.watch.slice_gaps != ()
+    for watch in (again, world.watch):
+        watch.take([(Traffic(2).decision.decision_id, row, 100.0) for row in range(50)])
+        watch.settle()
+    assert again.estimated_performance == world.watch.estimated_performance
+    assert again.slice_gaps == world.watch.slice_gaps
 
 
 def test_a_baseline_from_before_there_were_estimates_gives_none(tmp_path: Path) -> None:
