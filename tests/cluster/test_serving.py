@@ -34,7 +34,7 @@ from runtime.settings import Settings
 from runtime.storage.objects import ObjectStore
 from runtime.storage.segments import read_segment
 from tests.cluster.fleet import environment
-from tests.cluster.scraping import Scraped, scraped_until
+from tests.cluster.scraping import Scraped, scrape, scraped_until
 
 SCHEMA = Schema(
     inputs=(Field(name="a", kind=FieldKind.NUMBER), Field(name="b", kind=FieldKind.NUMBER)),
@@ -214,6 +214,23 @@ def test_one_row_is_answered_through_haproxy(bench: Bench) -> None:
     assert response.headers["fleetward-decision-id"] == response.json()["parameters"]["decision_id"]
 
 
+def test_answers_are_scraped_by_model_version_and_variant(bench: Bench) -> None:
+    labels = {"pool": "test", "model": "m", "version": "1", "variant": "champion"}
+    counted = scrape().total("ray_fleetward_requests_total", **labels)
+    for _ in range(25):
+        bench.infer()
+
+    def told(found: Scraped) -> bool:
+        """All of them, in a scrape that fell into no export."""
+        requests = found.total("ray_fleetward_requests_total", **labels)
+        within = found.total("ray_fleetward_request_seconds_bucket_total", le="+Inf", **labels)
+        return requests >= counted + 25 and requests == within
+
+    found = scraped_until(told)
+    assert told(found)
+    assert 0 < found.total("ray_fleetward_request_seconds_total", **labels) < 60
+
+
 def test_errors_reach_the_caller_as_they_were_meant(bench: Bench) -> None:
     unknown = bench.infer("/v2/models/nobody/infer")
     malformed = bench.infer(content=b"{")
@@ -364,19 +381,3 @@ def test_kill_9_of_one_of_two_replicas_leaves_requests_answered(bench: Bench) ->
     assert in_its_hands <= 1, statuses
     bench.until(lambda: len(bench.call("followers")) >= 3)  # a third replica took its place
     assert outputs(bench.infer()) == [20.0]
-
-
-def test_answers_are_scraped_by_model_version_and_variant(bench: Bench) -> None:
-    labels = {"pool": "test", "model": "m", "version": "1", "variant": "champion"}
-    counted = scraped_until(lambda found: True).total("ray_fleetward_requests_total", **labels)
-    for _ in range(25):
-        bench.infer()
-
-    def told(found: Scraped) -> bool:
-        return found.total("ray_fleetward_requests_total", **labels) >= counted + 25
-
-    found = scraped_until(told)
-    requests = found.total("ray_fleetward_requests_total", **labels)
-    assert requests >= counted + 25
-    assert found.total("ray_fleetward_request_seconds_bucket_total", le="+Inf", **labels) == requests
-    assert 0 < found.total("ray_fleetward_request_seconds_total", **labels) < 60
