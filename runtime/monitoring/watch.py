@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -50,7 +51,7 @@ class Trial:
         if waiting.step != (self.version, self.step):
             return
         champion, challenger = waiting.of(self.champion), waiting.of(self.version)
-        if champion is not None and challenger is not None:
+        if champion is not None and challenger is not None and math.isfinite(champion) and math.isfinite(challenger):
             mine, theirs = (losses_of(self.metric, [(each, actual)], self.classes) for each in (challenger, champion))
             self.moments = self.moments + PairedMoments.from_errors(mine, theirs)
 
@@ -173,7 +174,7 @@ class Watch:
     def answered(self, decisions: DecisionRows, schema: Schema) -> None:
         """Counts fresh rows of its champion: what was asked, what was answered, and of which slice."""
         if self.forecast is not None:
-            self.forecast.count(decisions.outputs)
+            self.forecast.count([output for output in decisions.outputs if math.isfinite(output)])
         if decisions.erased or self.features is None:
             return
         columns = decisions.columns(schema, self._wanted(self.features))
@@ -222,7 +223,9 @@ class Watch:
         mine = [
             (key, served, actual)
             for key, waiting, actual in judged
-            if waiting.served_by == self.version and (served := waiting.of(waiting.served_by)) is not None
+            if waiting.served_by == self.version
+            and (served := waiting.of(waiting.served_by)) is not None
+            and math.isfinite(served)  # what is no number has no error; the checks count it as failed
         ]
         rows = [(served, actual) for _, served, actual in mine]
         self.recent.extend(rows)
