@@ -148,21 +148,22 @@ DIGEST_FIELDS = ("digest", "artifact", "package", "dataset", "policy")
 MOMENT_FIELDS = ("as_of", "since", "until", "valid_until", "before", "first_time", "last_time", "expires")
 
 
+OF_KIND: dict[tuple[type[Any], str], st.SearchStrategy[Any]] = {
+    (e.SpecApplied, "spec"): st.just(SPEC.as_document()) | st.dictionaries(TEXTS, PLAIN, max_size=2),
+    (e.SpecApplied, "digest"): st.just(SPEC.digest) | DIGESTS,
+    (e.MonitorSaved, "monitor"): st.just(0),
+    (e.FindingOpened, "baseline"): st.none() | PERFORMANCES,
+    (e.VerdictReached, "incident"): st.none() | BY_NAME["incident"],
+    (e.FindingAnswered, "finding"): BY_NAME["finding"] | BY_NAME["incident"],
+    (e.FindingAnswered, "model"): st.none() | MODELS,
+    (e.FindingAnswered, "until"): st.none() | MOMENTS,
+}
+"""Fields that mean something else in events of one kind."""
+
+
 def _field(kind: type[Any], name: str, annotation: Any) -> st.SearchStrategy[Any]:
-    if kind is e.SpecApplied and name == "spec":
-        return st.just(SPEC.as_document()) | st.dictionaries(TEXTS, PLAIN, max_size=2)
-    if kind is e.SpecApplied and name == "digest":
-        return st.just(SPEC.digest) | DIGESTS
-    if kind is e.MonitorSaved and name == "monitor":
-        return st.just(0)
-    if kind is e.FindingOpened and name == "baseline":
-        return st.none() | PERFORMANCES
-    if kind is e.VerdictReached and name == "incident":
-        return st.none() | BY_NAME["incident"]
-    if kind is e.FindingAnswered and name == "finding":
-        return BY_NAME["finding"] | BY_NAME["incident"]
-    if kind is e.FindingAnswered and name in ("model", "until"):
-        return st.none() | (MODELS if name == "model" else MOMENTS)
+    if (kind, name) in OF_KIND:
+        return OF_KIND[kind, name]
     if name == "epoch" and kind is not e.GovernorStarted:
         return TEXTS
     if name == "spec":

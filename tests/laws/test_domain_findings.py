@@ -68,7 +68,7 @@ def test_a_finding_waits_for_somebody_unless_it_ended_or_sleeps(answers: list[Fi
     if not legal:
         assert stands is Standing.OPEN
     elif legal[-1] in FINAL:
-        assert stands == legal[-1]
+        assert stands.value == legal[-1].value
     else:
         assert stands in WAITING | {Standing.SNOOZED}
         until = None if finding.answered is None else finding.answered.until

@@ -23,7 +23,7 @@ from tests.unit.domain.lives import MODEL
 from tests.unit.monitoring.world import Traffic, World, day
 
 DRIFT, PERFORMANCE = e.FindingKind.DATA_DRIFT, e.FindingKind.PERFORMANCE
-OFTEN = {"monitor": {"false_alarm_every": 1000, "repeat_after": "1d"}}
+OFTEN: dict[str, Any] = {"monitor": {"false_alarm_every": 1000, "repeat_after": "1d"}}
 
 
 def says(finding: e.FindingOpened, said: Answer, until: int | None = None) -> FindingAnswered:
