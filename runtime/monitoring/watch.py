@@ -142,6 +142,8 @@ class Watch:
         for each, gauge in self._gauges():
             if each is about:
                 gauge.quiet_until = max(until, gauge.quiet_until or until)
+        if self.checking is not None and about not in dict(self._gauges()):
+            self.checking.quiet[about] = max(until, self.checking.quiet.get(about, until))
 
     def accept(self, finding: FindingOpened, window: dict[str, Any]) -> None:
         """Makes what was found the baseline: the finding's window, and what came while evidence rose again."""

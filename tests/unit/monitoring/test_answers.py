@@ -122,6 +122,17 @@ def test_a_snoozed_finding_is_not_told_again_before_its_time(tmp_path: Path) -> 
     assert min(again) >= day(start + 10)
 
 
+def test_a_failed_check_is_snoozed_like_an_alarm(tmp_path: Path) -> None:
+    def failed(days: range) -> list[e.FindingOpened]:
+        return [each for each in quiet(world, days, lost=0.9) if each.about is e.FindingKind.DATA_QUALITY]
+
+    world = World(tmp_path, monitor={"repeat_after": "1d", "checks": {"missing": 0.5}})
+    first_told = failed(range(1))
+    assert first_told
+    world.tell(says(first_told[0], Answer.SNOOZED, until=6))
+    assert [each.as_of for each in failed(range(1, 7))] == [day(6), day(7)]
+
+
 @pytest.mark.parametrize(("said", "told"), [(Answer.ACCEPTED, False), (Answer.ACKNOWLEDGED, True)])
 def test_what_was_accepted_is_the_new_normal_and_leaving_it_is_found(
     said: Answer, *, told: bool, tmp_path: Path
