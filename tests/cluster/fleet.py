@@ -117,8 +117,8 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def fleet_up(cluster: LocalCluster, home: Path, authentication: str = "none") -> Iterator[Fleet]:
-    """Governor, monitor, operator and replicas over a new ledger in ``home``, and their end."""
+def fleet_up(cluster: LocalCluster, home: Path, authentication: str = "none", **variables: str) -> Iterator[Fleet]:
+    """Governor, monitors, operator and replicas over a new ledger in ``home``, and their end."""
     from actors.deploy import deploy
 
     home.mkdir(parents=True, exist_ok=True)
@@ -129,6 +129,7 @@ def fleet_up(cluster: LocalCluster, home: Path, authentication: str = "none") ->
             "FLEETWARD_PRINCIPAL": "user:test",
             "FLEETWARD_SEAL_SECONDS": "60",
             "FLEETWARD_AUTHENTICATION": authentication,
+            **variables,
         }
     )
     with environment({**cluster.environment(), **settings.as_environment()}):

@@ -17,6 +17,7 @@ import pytest
 from actors.governor import Monitoring
 from runtime.domain import canonical
 from runtime.domain import events as e
+from runtime.domain.decision import Decision, Outcomes
 from runtime.domain.entry import Draft
 from runtime.domain.errors import FleetwardError
 from runtime.monitoring.fold import Monitor
@@ -136,13 +137,13 @@ class Governing:
             version = registered(1, model).model_copy(update={"baseline": baseline})
             for event in (declared(model), version, evaluated(model=model)):
                 self.desk.record(event)
-            for event in (started(1, FULL), promoted()):
-                answer = self.desk.record(event.model_copy(update={"model": model}), OPERATOR)
+            for move in (started(1, FULL), promoted()):
+                answer = self.desk.record(move.model_copy(update={"model": model}), OPERATOR)
                 assert not isinstance(answer, FleetwardError), answer
 
     def live(self, number: int) -> None:
         """One day of all models, sealed by one replica, and its end."""
-        records = []
+        records: list[Decision | Outcomes] = []
         for at, model in enumerate(MODELS):
             today = Traffic(number, rows=20, bias=40.0 * (at % 2), seed=at)
             records += [replace(today.decision, model=model), replace(today.outcomes, model=model)]
