@@ -24,7 +24,7 @@ COMMANDS = {
     *JOBS,
     *("status", "version", "apply", "models", "model", "finding", "findings", "history", "ledger", "pools"),
     *("approve", "reject", "rollback", "suspend", "resume", "budget"),
-    *("check", "card", "bom", "passport", "evidence", "decision", "explain", "verify", "witness", "anchors"),
+    *("check", "card", "bom", "passport", "evidence", "decision", "explain", "report", "verify", "witness", "anchors"),
     *("hold", "release", "retention", "erase", "pool"),
     *("token", "role"),
 }
