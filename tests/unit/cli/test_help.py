@@ -30,7 +30,7 @@ COMMANDS = {
 }
 OF_LEDGER = {"verify", "show", "checkpoint", "prove", "consistency", "check", "export", "key", "outsiders"}
 GROUPS = {"ledger", "retention", "token", "role"}
-WRITING = {"card", "bom", "passport", "evidence", "export", "witness", "create", "revoke", "give", "take"}
+WRITING = {"card", "bom", "passport", "evidence", "report", "export", "witness", "create", "revoke", "give", "take"}
 """Their answer is a file, or an entry, or they serve."""
 
 
