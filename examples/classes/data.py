@@ -32,4 +32,5 @@ def _frame(found: Any, target: str) -> pd.DataFrame:
     features.columns = [name.replace(" ", "_").replace("/", "_") for name in features.columns]
     time = pd.date_range("2026-01-01", periods=len(features), freq="h", tz="UTC")
     named = found.target_names[found.target.to_numpy()[order]].astype(object)
-    return pd.concat([pd.DataFrame({"time": time, target: named}), features], axis=1)
+    rows: pd.DataFrame = pd.concat([pd.DataFrame({"time": time, target: named}), features], axis=1)
+    return rows

@@ -228,8 +228,10 @@ CASES: list[tuple[e.Event, str]] = [
             log_chance=-20.0,
             verdict=Verdict(action=Action.CALL_A_PERSON, reason="one cause"),
         ),
-        "fleet: incident abababababab: temp missing from data:load, in 2 models of 9 that read it, as of 2013-03-01: "
-        "one cause",
+        (
+            "fleet: incident abababababab: temp missing from data:load, in 2 models of 9 that read it, "
+            "as of 2013-03-01: one cause"
+        ),
     ),
     (
         a.MonitoringBudgetSet(false_alarms=2.5, reason="two people on call"),

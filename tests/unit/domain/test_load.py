@@ -120,7 +120,10 @@ def test_a_duration_that_time_is_divided_by_is_not_nothing(field: str, written: 
         ("{metric: mse, max: 3}", "gates[1].metric: got 'mse'; expected 'mae', 'rmse'"),
         ("{slice: dest, metric: mae, max: ten}", "gates[1].max: got 'ten'; expected a number"),
         ("{max: 30}", "gates[1]: got {'max': 30}; expected a gate: metric with max or min, better_than"),
-        ("{better_than: luck}", "gates[1]: got {'better_than': 'luck'}; expected a gate: metric with max or min, better_than"),
+        (
+            "{better_than: luck}",
+            "gates[1]: got {'better_than': 'luck'}; expected a gate: metric with max or min, better_than",
+        ),
         ("mae", "gates[1]: got 'mae'; expected a gate: metric with max or min, better_than"),
     ],
 )

@@ -40,7 +40,8 @@ def rows(*times: str, carrier: str = "UA") -> pa.Table:
 
 def told(table: pa.Table, **join: Any) -> list[Any]:
     spec = spec_with(**join)
-    return joined(table, "scheduled", "UTC", spec.data.join, known_of(spec))["price"].to_pylist()
+    values: list[Any] = joined(table, "scheduled", "UTC", spec.data.join, known_of(spec))["price"].to_pylist()
+    return values
 
 
 def test_a_row_is_given_the_newest_value_of_its_key_that_is_not_from_its_future() -> None:

@@ -44,7 +44,7 @@ def test_a_feature_that_separates_two_classes_wholly_is_refused() -> None:
     late = given["air_time"] > given["air_time"].median()
     given["hour"] = np.where(late, 1.0, 0.0) + np.random.default_rng(0).random(200) / 2
     given["air_time"] = late.astype(float)
-    binary = {"task": "classification", "gates": [{"round_trip": True}]}
+    binary: dict[str, Any] = {"task": "classification", "gates": [{"round_trip": True}]}
     binary["train"] = SPEC.as_document()["train"] | {"metric": "log_loss", "estimator": "LogisticRegression"}
     with pytest.raises(DataError, match="'hour'"):
         checked(given, **binary)

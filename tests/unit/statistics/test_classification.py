@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from runtime.domain.metrics import Metric
-from runtime.statistics.classification import BINS, ConfusionCounts, ScoreCounts, counted, counts_from
+from runtime.statistics.classification import ConfusionCounts, ScoreCounts, counted, counts_from
 from runtime.statistics.errors import InvalidStatistic, UncountableColumn
+from runtime.statistics.histogram import BINS
 from runtime.statistics.scoring import value
 from tests.unit.statistics.test_scoring import three, two
 
