@@ -157,9 +157,11 @@ def take_down() -> None:
 
 def live_through(fleet: Fleet) -> Story:
     """Trains the fleet, asks it, replays eight weeks, and at last slips it an artifact that was changed on disk."""
+    from actors.quiescence import settle
     from jobs.replaying import replay
 
     skipped, registered = train(fleet)
+    settle(fleet.spec.serving.pools)  # first versions are promoted by the operator
     answers = ask_around(fleet)
     tally = replay(fleet.spec, fleet.url, MARCH, APRIL_END)
     entries = fleet.entries()
