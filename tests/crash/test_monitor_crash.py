@@ -52,6 +52,7 @@ class Governing:
         self.refused: list[FleetwardError] = []
         self._monitors: dict[int, subprocess.Popen[bytes]] = {}
         self._turn = threading.Lock()
+        self._serving: list[threading.Thread] = []
         self._listener = Listener(self.socket, family="AF_UNIX")
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -81,13 +82,17 @@ class Governing:
             process.kill()
             process.wait()
         self._listener.close()
+        for thread in self._serving:  # each ends with its monitor, some after a long poll
+            thread.join(10)
         self.desk.log.close()
 
     def _listen(self) -> None:
         with suppress(OSError):  # closed
             while True:
                 connection = self._listener.accept()
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+                thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+                self._serving.append(thread)
+                thread.start()
 
     def _serve(self, connection: Connection) -> None:
         with connection, suppress(EOFError, ConnectionError):

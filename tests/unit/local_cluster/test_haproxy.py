@@ -56,7 +56,7 @@ def test_it_listens_on_loopback_only(wrapper: Path) -> None:
 
 
 def test_the_paths_of_other_protocols_are_led_to_an_application_of_its_own(wrapper: Path) -> None:
-    (rule,) = [line for line in rewritten(wrapper, SERVES) if line.startswith("http-request")]
+    (rule,) = [line for line in rewritten(wrapper, SERVES) if line.startswith("http-request set-path")]
     assert rule == (
         "http-request set-path /v2/models/a.b/-%[path] "
         "if { path /v1/models/a.b } || { path_beg /v1/models/a.b: /v1/models/a.b/ /models/a.b/ }"
