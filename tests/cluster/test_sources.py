@@ -23,6 +23,9 @@ from runtime.storage.objects import ObjectStore
 from tests.postgres import PostgresServer
 from tests.unit.pipeline.flights import SPEC, a_spec, arrow, load
 
+pytestmark = pytest.mark.usefixtures("cluster")
+"""Ray Data starts a Ray of its own where none runs."""
+
 
 @pytest.fixture(scope="module")
 def folder(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -58,7 +61,7 @@ def told(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Pre
 
 
 @pytest.fixture(scope="module")
-def warehouse(postgres: PostgresServer) -> Iterator[str]:
+def warehouse(cluster: LocalCluster, postgres: PostgresServer) -> Iterator[str]:
     """A database that holds the flights; the address is in the environment, as a job's would be."""
     url = postgres.new_database()
     columns = "scheduled timestamptz, air_time float8, hour float8, dest text, carrier text, origin text"
