@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -63,7 +64,12 @@ def asked(fleet: Fleet, subject: str) -> httpx.Response:
 def command(named: Named, *words: str) -> subprocess.CompletedProcess[str]:
     """The command line as a person runs it, in a process of its own."""
     found = subprocess.run(
-        [sys.executable, "-m", "jobs.cli", *words], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "jobs.cli", *words],
+        env={**os.environ, **named.fleet.cluster.environment(), **named.fleet.settings.as_environment()},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert SUBJECT not in found.stdout + found.stderr
     return found
