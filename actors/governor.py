@@ -235,14 +235,22 @@ class Governor:
 
     @ray.method
     async def flush(self, pool: str) -> int:
-        """Every live replica seals what it captured; the ledger size after which all of it is recorded."""
+        """Every live replica seals what it captured; the ledger size after which all of it is recorded.
+
+        Of one that died meanwhile the others adopt the records, so they are asked once more.
+        """
+        while await self._flush_lost_a_replica(pool):
+            pass
+        return self._writer.state.size
+
+    async def _flush_lost_a_replica(self, pool: str) -> bool:
         self._flush = max(self._flush + 1, time.time_ns())
-        wanted = self._flush
+        wanted, asked = self._flush, set(self._asking(pool))
         self._tell()
         await self._replicas_asked(pool)
         while any(each.flush < wanted for each in self._live(pool)):
             await self._until(lambda: all(each.flush >= wanted for each in self._live(pool)))
-        return self._writer.state.size
+        return any(self._followers[name].flush < wanted for name in asked - set(self._asking(pool)))
 
     @ray.method
     async def routes_applied(self, pool: str) -> bool:
@@ -272,9 +280,13 @@ class Governor:
         return all(len(self._live(each)) >= least[each] for each in least if pool in (EVERY, each) and each != EVERY)
 
     def _live(self, pool: str) -> list[_Follower]:
+        return list(self._asking(pool).values())
+
+    def _asking(self, pool: str) -> dict[str, _Follower]:
+        """The replicas that asked lately, by name."""
         fresh = time.monotonic() - GONE_AFTER_SECONDS
-        followers = list(self._followers.values())
-        return [each for each in followers if pool in (EVERY, each.pool) and each.asked_at > fresh]
+        followers = list(self._followers.items())
+        return {name: each for name, each in followers if pool in (EVERY, each.pool) and each.asked_at > fresh}
 
     def _changed_after(self, pool: str, size: int) -> bool:
         with self._writer.lock:
