@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import ray
 from ray.actor import ActorProxy
@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.2
 
+T = TypeVar("T")
+
 
 class GovernorClient:
     """Calls to the governor that outlive its death: every one is repeated until its ledger's writer answers it.
@@ -38,53 +40,33 @@ class GovernorClient:
 
     async def entries(self, since: int) -> list[Entry]:
         """Entries from ``since`` on; empty when nothing new came within the governor's poll time."""
-        while True:
-            try:
-                found: list[Entry] = await self._governor.entries.remote(since)
-            except (RayActorError, LedgerHeld):
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                return found
+        return await _patiently(lambda: self._governor.entries.remote(since))
 
     async def following(self, pool: str) -> int:
         """How many live replicas of the pool follow the present routes."""
-        while True:
-            try:
-                answer: int = await self._governor.following.remote(pool)
-            except (RayActorError, LedgerHeld):
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                return answer
+        return await _patiently(lambda: self._governor.following.remote(pool))
 
     async def monitoring(self) -> Monitoring:
         """How many monitors share the models, and what they saved."""
-        while True:
-            try:
-                answer: Monitoring = await self._governor.monitoring.remote()
-            except (RayActorError, LedgerHeld):
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                return answer
+        return await _patiently(self._governor.monitoring.remote)
 
     async def size(self) -> int:
         """Entries in the ledger."""
-        while True:
-            try:
-                answer: int = await self._governor.size.remote()
-            except (RayActorError, LedgerHeld):
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                return answer
+        return await _patiently(self._governor.size.remote)
 
     async def record(self, drafts: Sequence[Draft]) -> list[Answer]:
         """The governor's answers; refusals are logged here and recorded there."""
-        while True:
-            try:
-                answers: list[Answer] = await self._governor.record.remote(Packed(drafts), self._own_key)
-            except (RayActorError, LedgerHeld):
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
-            for draft, answer in zip(drafts, answers, strict=True):
-                if isinstance(answer, FleetwardError):
-                    logger.warning("%s by %s: %s", draft.event.kind, draft.principal, answer)
-            return answers
+        answers: list[Answer] = await _patiently(lambda: self._governor.record.remote(Packed(drafts), self._own_key))
+        for draft, answer in zip(drafts, answers, strict=True):
+            if isinstance(answer, FleetwardError):
+                logger.warning("%s by %s: %s", draft.event.kind, draft.principal, answer)
+        return answers
+
+
+async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """The answer of a call that is repeated until the ledger's writer gives one."""
+    while True:
+        try:
+            return await call()
+        except (RayActorError, LedgerHeld):
+            await asyncio.sleep(RETRY_SECONDS)
