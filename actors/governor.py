@@ -8,27 +8,25 @@ took its ledger over it leaves (``succession``), and until then it tells nobody 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import os
 import time
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import ray
 
 from actors.metrics import export_in_a_thread
+from actors.replicas import Changes, Replicas
 from actors.succession import leave, take_ledger
 from runtime.domain.base import Document
 from runtime.domain.entry import Draft, Entry
 from runtime.domain.errors import Forbidden
 from runtime.domain.events import Event, GovernorStarted
 from runtime.domain.packed import Packed
-from runtime.domain.pools import EVERY, PoolOptions
-from runtime.domain.routes import Routes, is_news, routes_after
+from runtime.domain.pools import PoolOptions
+from runtime.domain.routes import Routes
 from runtime.domain.sealed import KINDS, Sealed, likely
 from runtime.domain.spec import Spec
 from runtime.domain.state import (
@@ -55,7 +53,7 @@ from runtime.ledger.publisher import Publisher, PublisherThread, origin_of
 from runtime.ledger.signers import open_key
 from runtime.ledger.signing import sign_grant
 from runtime.ledger.trusted import parse_trusted, require_known_signer
-from runtime.policy.pools import PoolView, options_of, views, wanted
+from runtime.policy.pools import PoolView, views
 from runtime.policy.reactions import GOVERNOR
 from runtime.settings import Settings
 from runtime.telemetry import families
@@ -65,21 +63,6 @@ from runtime.telemetry.samples import Sample
 if TYPE_CHECKING:  # every driver imports this module; what it needs for outsiders only the governor does
     from runtime.serving.authentication.commands import CommandGate
     from runtime.witness.publication import Publication
-
-POLL_SECONDS = 5.0
-"""How long a long poll is held before it is answered with nothing new."""
-GONE_AFTER_SECONDS = 2 * POLL_SECONDS
-"""A replica that has not asked for so long is not waited for any more."""
-
-
-@dataclass(slots=True)
-class _Follower:
-    """A replica as its last question showed it."""
-
-    pool: str
-    size: int
-    flush: int
-    asked_at: float
 
 
 class Summary(Document):
@@ -123,11 +106,9 @@ class Governor:
         self._measured = Commits()
         self._watch = LeaseWatch(self._log.database.require_lease, self._fenced)
         self._commits: GroupCommit[list[Draft], list[Answer]] = GroupCommit(self._measured.timed(self._writer.commit))
-        self._followers: dict[str, _Follower] = {}
-        self._usual = PoolOptions.model_validate({"replicas": settings.replicas})
-        self._started_at = time.monotonic()
-        self._flush = time.time_ns()
-        self._changed = asyncio.Event()
+        self._changes = Changes()
+        usual = PoolOptions.model_validate({"replicas": settings.replicas})
+        self._replicas = Replicas(self._writer, usual, self._changes)
         started = GovernorStarted(
             epoch=self._writer.state.governor_starts + 1, key_id=key.key_id, public_key=key.public_key_text
         )
@@ -153,7 +134,7 @@ class Governor:
 
     def _samples(self) -> list[Sample]:
         """What it tells of itself; of a fleet whose ledger went to another governor, nothing."""
-        replicas = Counter(each.pool for each in self._live(EVERY))
+        replicas = self._replicas.by_pool()
         with self._writer.lock:
             state = self._writer.state  # copied, so that nobody waits while thousands of models are counted
             state = replace(
@@ -177,7 +158,7 @@ class Governor:
         except LedgerHeld as error:
             self._fenced(error)
             raise
-        self._tell()
+        self._changes.tell()
         return answers if len(answers) == 1 else Packed(answers)
 
     @ray.method
@@ -193,7 +174,7 @@ class Governor:
         if any(Role.ADMIN in key.roles and key.is_live(datetime.now(UTC)) for key in keys):
             return None
         ((answer,),) = [await self._commits.submit([replace(Draft.fresh(created, GOVERNOR), proof=GOVERNOR_ITSELF)])]
-        self._tell()
+        self._changes.tell()
         return answer
 
     def _decide(self, event: Event) -> None:
@@ -210,7 +191,7 @@ class Governor:
     @ray.method
     async def entries(self, since: int, limit: int = 1000) -> list[Entry]:
         """Entries from index ``since`` on; waits for the first new one, at most ``POLL_SECONDS``."""
-        await self._until(lambda: self._writer.state.size > since)
+        await self._changes.until(lambda: self._writer.state.size > since)
         return await asyncio.to_thread(lambda: list(self._log.entries(since, limit)))
 
     @ray.method
@@ -225,88 +206,24 @@ class Governor:
     @ray.method
     async def routes(self, pool: str, replica: str, size: int, flush: int) -> Routes:
         """Routes that changed after ``size``; says at the same time what the replica has applied and flushed."""
-        self._followers[replica] = _Follower(pool, size, flush, time.monotonic())
-        self._tell()
-        await self._until(lambda: self._flush > flush or self._changed_after(pool, size))
-        if replica in self._followers:
-            self._followers[replica].asked_at = time.monotonic()
-        with self._writer.lock:
-            return routes_after(self._writer.state, pool, size, self._flush)
+        return await self._replicas.routes(pool, replica, size, flush)
 
     @ray.method
     async def flush(self, pool: str) -> int:
-        """Every live replica seals what it captured; the ledger size after which all of it is recorded.
-
-        Of one that died meanwhile the others adopt the records, so they are asked once more.
-        """
-        while await self._flush_lost_a_replica(pool):
-            pass
+        """Every live replica seals what it captured; the ledger size after which all of it is recorded."""
+        await self._replicas.flush(pool)
         return self._writer.state.size
-
-    async def _flush_lost_a_replica(self, pool: str) -> bool:
-        self._flush = max(self._flush + 1, time.time_ns())
-        wanted, asked = self._flush, set(self._asking(pool))
-        self._tell()
-        await self._replicas_asked(pool)
-        while any(each.flush < wanted for each in self._live(pool)):
-            await self._until(lambda: all(each.flush >= wanted for each in self._live(pool)))
-        return any(self._followers[name].flush < wanted for name in asked - set(self._asking(pool)))
 
     @ray.method
     async def routes_applied(self, pool: str) -> bool:
         """Waits until every live replica of the pool follows the present routes."""
-        while any(self._changed_after(each.pool, each.size) for each in self._live(pool)):
-            await self._until(lambda: not any(self._changed_after(each.pool, each.size) for each in self._live(pool)))
+        await self._replicas.applied(pool)
         return True
 
     @ray.method
     async def following(self, pool: str) -> int:
         """How many live replicas of the pool follow the present routes."""
-        return sum(not self._changed_after(pool, each.size) for each in self._live(pool))
-
-    async def _replicas_asked(self, pool: str) -> None:
-        """Waits until all replicas asked since this start: a governor that came back knows none of them at first.
-
-        One that is gone for good is waited for only as long as a live one may keep silent.
-        """
-        ends = self._started_at + GONE_AFTER_SECONDS
-        while not self._is_complete(pool) and time.monotonic() < ends:
-            await self._until(lambda: self._is_complete(pool))
-
-    def _is_complete(self, pool: str) -> bool:
-        with self._writer.lock:
-            state = self._writer.state
-            least = {each: options_of(state, each, self._usual).replicas.least for each in wanted(state) | {pool}}
-        return all(len(self._live(each)) >= least[each] for each in least if pool in (EVERY, each) and each != EVERY)
-
-    def _live(self, pool: str) -> list[_Follower]:
-        return list(self._asking(pool).values())
-
-    def _asking(self, pool: str) -> dict[str, _Follower]:
-        """The replicas that asked lately, by name."""
-        fresh = time.monotonic() - GONE_AFTER_SECONDS
-        followers = list(self._followers.items())
-        return {name: each for name, each in followers if pool in (EVERY, each.pool) and each.asked_at > fresh}
-
-    def _changed_after(self, pool: str, size: int) -> bool:
-        with self._writer.lock:
-            return is_news(self._writer.state, pool, size)
-
-    def _tell(self) -> None:
-        """Wakes everybody who waits for a change."""
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
-
-    async def _until(self, holds: Callable[[], bool]) -> bool:
-        """Waits for a condition, at most ``POLL_SECONDS``; whether it holds."""
-        ends = time.monotonic() + POLL_SECONDS
-        while not holds():
-            left = ends - time.monotonic()
-            if left <= 0:
-                return False
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), left)
-        return True
+        return self._replicas.following(pool)
 
     # --- reading -----------------------------------------------------------------------------------
 
