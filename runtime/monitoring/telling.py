@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from runtime.domain import events as e
 from runtime.domain.checks import Breach
@@ -44,20 +45,15 @@ def _checked(watch: Watch, end: datetime, monitor: Monitoring) -> list[e.Finding
 def _finding_of(
     watch: Watch, kind: e.FindingKind, failed: tuple[Breach, ...], end: datetime, every: timedelta
 ) -> e.FindingOpened:
-    version = watch.version or 0
-    return e.FindingOpened(
-        finding=derived_id("finding", watch.model, version, kind.value, end.isoformat()),
-        model=watch.model,
-        version=version,
-        about=kind,
-        as_of=end,
+    return _opened(
+        watch,
+        kind,
+        end,
         since=end - every,
         log_evidence=excess(failed[0]),
         log_threshold=0.0,
         features=(),
         breaches=failed,
-        recent=watch.recent_performance,
-        baseline=None if watch.baseline is None else watch.baseline.performance,
     )
 
 
@@ -88,6 +84,21 @@ def _finding(
     end: datetime,
     every: timedelta,
 ) -> e.FindingOpened:
+    return _opened(
+        watch,
+        about,
+        end,
+        since=gauge.since or end - every,
+        log_evidence=reading.evidence,
+        log_threshold=reading.threshold,
+        features=gauge.statistics(reading),
+        estimated=watch.estimated_performance,
+        slices=watch.slice_gaps or None,
+    )
+
+
+def _opened(watch: Watch, about: e.FindingKind, end: datetime, **evidence: Any) -> e.FindingOpened:
+    """A finding about the model, named by what it is about and when, with how the model does."""
     version = watch.version or 0
     return e.FindingOpened(
         finding=derived_id("finding", watch.model, version, about.value, end.isoformat()),
@@ -95,12 +106,7 @@ def _finding(
         version=version,
         about=about,
         as_of=end,
-        since=gauge.since or end - every,
-        log_evidence=reading.evidence,
-        log_threshold=reading.threshold,
-        features=gauge.statistics(reading),
         recent=watch.recent_performance,
         baseline=None if watch.baseline is None else watch.baseline.performance,
-        estimated=watch.estimated_performance,
-        slices=watch.slice_gaps or None,
+        **evidence,
     )
