@@ -1,0 +1,89 @@
+"""What is said of approvals, grants, pools and rollouts."""
+
+from __future__ import annotations
+
+from runtime.console.sentences.told import Told, tell
+from runtime.console.words import (
+    comparison_in_words,
+    count,
+    day,
+    listed,
+    step_in_words,
+)
+from runtime.domain import events as e
+
+
+@tell.register
+def _(event: e.ApprovalRequested) -> Told:
+    people = f"{count(event.approvers, 'approval')} of role {event.role}"
+    return Told(f"version {event.version} waits for {people}", event.reason)
+
+
+@tell.register
+def _(event: e.ApprovalGiven) -> Told:
+    return Told(f"approval of version {event.version} given", event.reason)
+
+
+@tell.register
+def _(event: e.VersionApproved) -> Told:
+    how = f"approved automatically under {listed(event.approved_by)}"
+    if not event.automatic:
+        how = f"approved, agreed to by {listed(event.approved_by)}"
+    return Told(f"version {event.version} {how}", event.reason, f"valid until {day(event.valid_until)}")
+
+
+@tell.register
+def _(event: e.GrantIssued) -> Told:
+    grant = event.signed.grant
+    where = f"serve in {grant.environment}, pool {grant.pool}"
+    return Told(f"version {event.version} granted the right to {where}, until {day(grant.valid_until)}")
+
+
+@tell.register
+def _(event: e.GrantRevoked) -> Told:
+    return Told(f"grant of version {event.version} revoked", event.reason)
+
+
+@tell.register
+def _(event: e.PoolConfigured) -> Told:
+    options = event.options
+    reserved = [f"{options.cpus:g} CPU"]
+    reserved += [f"{options.gpus:g} GPU"] * bool(options.gpus) + [f"{options.memory} bytes"] * bool(options.memory)
+    return Told(f"set to {options.replicas} replicas, each with {listed(tuple(reserved))}", about=f"pool {event.pool}")
+
+
+@tell.register
+def _(event: e.ModelMoved) -> Told:
+    return Told(f"moved to pool {event.pool}", event.reason)
+
+
+@tell.register
+def _(event: e.RolloutStarted) -> Told:
+    steps = ", then ".join(step_in_words(step) for step in event.steps)
+    return Told(f"rollout of version {event.version} started", numbers=steps)
+
+
+@tell.register
+def _(event: e.RolloutMeasured) -> Told:
+    step = f"step {event.step + 1} of version {event.version}'s rollout"
+    return Told(f"{step} measured", numbers=comparison_in_words(event.comparison))
+
+
+@tell.register
+def _(event: e.RolloutAdvanced) -> Told:
+    return Told(f"rollout of version {event.version} advanced to step {event.step + 1}", event.reason)
+
+
+@tell.register
+def _(event: e.RolloutAborted) -> Told:
+    return Told(f"rollout of version {event.version} aborted", event.reason)
+
+
+@tell.register
+def _(event: e.VersionPromoted) -> Told:
+    return Told(f"version {event.version} promoted to champion", event.reason)
+
+
+@tell.register
+def _(event: e.RolledBack) -> Told:
+    return Told(f"rolled back from version {event.version} to version {event.to}", event.reason)
