@@ -29,7 +29,8 @@ from runtime.flavors import Column, Floats, load
 from runtime.flavors.threads import one_thread
 from runtime.storage.inputs import has_inputs
 from runtime.storage.objects import ObjectMissing, ObjectStore
-from runtime.storage.segments import DECISION_SCHEMA, OUTCOME_SCHEMA, read_segment, recorded_inputs
+from runtime.storage.segment_columns import DECISION_SCHEMA, OUTCOME_SCHEMA
+from runtime.storage.segments import read_segment, recorded_inputs
 
 _KEY = ["model", "decision_id", "row"]
 _COLUMNS = {

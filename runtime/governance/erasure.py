@@ -30,7 +30,8 @@ from runtime.domain.state import ErasureState
 from runtime.governance.writer import Receipt
 from runtime.storage.keyring import Keyring
 from runtime.storage.objects import ObjectMissing, ObjectStore
-from runtime.storage.segments import OF_SUBJECT, read_segment
+from runtime.storage.segment_columns import OF_SUBJECT
+from runtime.storage.segments import read_segment
 
 SKEW = timedelta(minutes=10)
 """How far the clock of the node that made a key may lie from that of one that recorded under it."""

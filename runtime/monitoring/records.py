@@ -14,7 +14,8 @@ from runtime.domain.decision import Variant
 from runtime.domain.events import SegmentContent, SegmentSealed
 from runtime.domain.flags import TESTED
 from runtime.storage.objects import ObjectMissing, ObjectStore
-from runtime.storage.segments import DECISION_SCHEMA, OUTCOME_SCHEMA, read_segment
+from runtime.storage.segment_columns import DECISION_SCHEMA, OUTCOME_SCHEMA
+from runtime.storage.segments import read_segment
 
 _KEY = ["decision_id", "row"]
 _DECIDED = ["event_time", "version", "variant", "numbers", "texts", "output", "latency_us", "flags"]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from runtime.storage.segments import OF_SUBJECT
+from runtime.storage.segment_columns import OF_SUBJECT
 from runtime.storage.subject_key import SubjectKey
 
 KeyOf = Callable[[str], SubjectKey | None]

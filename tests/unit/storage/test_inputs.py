@@ -17,15 +17,8 @@ from runtime.storage.inputs import has_inputs, opened
 from runtime.storage.keyring import Keyring
 from runtime.storage.leaves import record_leaves
 from runtime.storage.objects import ObjectStore
-from runtime.storage.segments import (
-    DECISION_SCHEMA,
-    SUBJECT_SCHEMA,
-    check_segment,
-    read_decisions,
-    read_segment,
-    recorded_inputs,
-    seal,
-)
+from runtime.storage.segment_columns import DECISION_SCHEMA, SUBJECT_SCHEMA
+from runtime.storage.segments import check_segment, read_decisions, read_segment, recorded_inputs, seal
 from runtime.storage.subject_key import SealedInputsDamaged
 from tests.unit.storage.records import MODEL, START, a_decision
 
