@@ -13,6 +13,7 @@ A row that breaks a check goes into quarantine with what it broke, and the rest 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -76,13 +77,14 @@ _PYTHON = "a callable"
 def _source_tag(value: Any) -> str | None:
     if isinstance(value, str):
         return _PYTHON
-    kind = _kind_of(value)
+    kind = _kind_of(value, READ)
     return f"a source of {kind}" if kind else None
 
 
-def _kind_of(value: Any) -> str | None:
+def _kind_of(value: Any, kinds: Iterable[str]) -> str | None:
+    """Which of the kinds a document or its mapping is: the first that is one of its fields."""
     keys = type(value).model_fields if isinstance(value, Document) else value
-    return next((key for key in READ if key in keys), None) if isinstance(keys, dict) else None
+    return next((kind for kind in kinds if kind in keys), None) if isinstance(keys, dict) else None
 
 
 Source = Annotated[
@@ -144,11 +146,8 @@ class SchemaCheck(Document):
 
 
 def _check_tag(value: Any) -> str | None:
-    keys = type(value).model_fields if isinstance(value, Document) else value
-    found = (
-        next((key for key in ("column", "unique", "pandera") if key in keys), None) if isinstance(keys, dict) else None
-    )
-    return f"a check of {found}" if found else None
+    kind = _kind_of(value, ("column", "unique", "pandera"))
+    return f"a check of {kind}" if kind else None
 
 
 RowCheck = Annotated[
@@ -234,7 +233,7 @@ def name_of(source: Any) -> str:
     """A source in one line: the callable, the first path, the table, or the start of the query."""
     if isinstance(source, str):
         return source
-    kind = _kind_of(source) or ""
+    kind = _kind_of(source, READ) or ""
     value = getattr(source, kind)
     first = value if isinstance(value, str) else value[0]
     return f"{kind} {first if len(first) <= _SHOWN else first[:_SHOWN] + '...'}"

@@ -313,6 +313,11 @@ class Spec(Document):
         return self
 
     @property
+    def min_rows(self) -> int:
+        """How many rows a model's partition needs."""
+        return self.for_each.min_rows if self.for_each else 1
+
+    @property
     def digest(self) -> str:
         """Digest of the canonical document: names this exact spec."""
         return digest_of(canonical.encode(self.as_document()))

@@ -10,7 +10,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from runtime.domain.errors import FleetwardError
@@ -20,17 +20,16 @@ from runtime.domain.schema import Schema
 from runtime.domain.spec import Spec
 from runtime.domain.terms import Distribution, SearchTerm
 from runtime.flavors.threads import one_thread
-from runtime.pipeline import checks
 from runtime.pipeline.dataset import Partition, PreparedDataset
 from runtime.pipeline.evaluate import evaluate
-from runtime.pipeline.grouping import Window, Work, find_groups
+from runtime.pipeline.grouping import Window
 from runtime.pipeline.joining import known_of
 from runtime.pipeline.plan import Plan
-from runtime.pipeline.prepare import frame_schema, gathered, prepare, process_frame, used, with_joins
+from runtime.pipeline.prepare import framed, gathered, prepare, process_here
 from runtime.pipeline.rows import Rows
 from runtime.pipeline.sample import candidates, spread
 from runtime.pipeline.search import check_search, needs_search
-from runtime.pipeline.sources import called
+from runtime.pipeline.streamed import Wanted
 from runtime.pipeline.train import Parameters, train_model
 from runtime.storage.objects import ObjectStore
 
@@ -114,16 +113,9 @@ def _prepared(
     if not isinstance(spec.data.source, str):
         names = candidates(spec)
         return prepare(spec, store=store, as_of=as_of, models=spread(names, models)), len(names), ()
-    frame, known = called(spec.data.source), known_of(spec)
-    layout = checks.layout_of(spec, with_joins(frame_schema(spec, frame), spec, known))
-    needed = spec.for_each.min_rows if spec.for_each else 1
-    groups, positions, too_small = find_groups(spec, frame, needed, None)
-    wanted = spread([group.model for group in groups], models)
-    chosen = [at for at, group in enumerate(groups) if group.model in wanted]
-    columns = [name for name in frame.columns if name in used(spec, layout)]
-    work = Work(spec, layout, Window(None, as_of), store, known)
-    processed = process_frame(frame[columns], [groups[at] for at in chosen], [positions[at] for at in chosen], work)
-    return gathered(spec, layout, processed, [], store), len(groups), too_small
+    found = framed(spec, Wanted(spec.min_rows, None), Window(None, as_of), known_of(spec), store)
+    processed = process_here(found, spread([group.model for group in found.groups], models))
+    return gathered(spec, found.work.layout, processed, [], store), len(found.groups), found.skipped
 
 
 def _tried(spec: Spec, schema: Schema, partition: Partition, rows: Rows) -> Tried:
@@ -136,9 +128,5 @@ def _tried(spec: Spec, schema: Schema, partition: Partition, rows: Rows) -> Trie
             report = evaluate(spec, trained, None)
     except Exception as error:  # noqa: BLE001 - whatever a user's estimator raises is the answer
         reason = str(error) if isinstance(error, FleetwardError) else f"{type(error).__name__}: {error}"
-        return Tried(*_start(begun), failed=reason)
-    return Tried(*_start(begun), fit_seconds=seconds, artifact_bytes=len(trained.artifact), report=report)
-
-
-def _start(begun: Tried) -> tuple[str, int, datetime, datetime]:
-    return begun.model, begun.rows, begun.first_time, begun.last_time
+        return replace(begun, failed=reason)
+    return replace(begun, fit_seconds=seconds, artifact_bytes=len(trained.artifact), report=report)

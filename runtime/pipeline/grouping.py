@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,11 @@ class Work:
     window: Window
     store: ObjectStore
     known: tuple[Known, ...] = ()
+
+    @cached_property
+    def rules(self) -> RowRules | None:
+        """The spec's checks of rows, made once where the work is done."""
+        return RowRules.of(self.spec)
 
 
 def find_groups(
@@ -132,10 +138,9 @@ def process_group(table: pa.Table, group: Group, work: Work) -> dict[str, Any]:
 
 def _checked(known: pa.Table, work: Work) -> tuple[pa.Table, dict[str, Any] | None]:
     """The rows that pass, and where the others are kept."""
-    rules = RowRules.of(work.spec)
-    if rules is None or not len(known):
+    if work.rules is None or not len(known):
         return known, None
-    verdict = rules.judge(known)
+    verdict = work.rules.judge(known)
     if not verdict.broken:
         return known, None
     bad = known.filter(pa.array(verdict.bad)).append_column(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -58,8 +59,7 @@ def prepare(
     ``MissingColumn`` or ``DataError`` if the whole dataset is unusable, and so if no partition is left or more rows
     broke a check than ``data.bad_rows`` allows.
     """
-    needed = min_rows if min_rows is not None else (spec.for_each.min_rows if spec.for_each else 1)
-    wanted = Wanted(needed, None if models is None else frozenset(models))
+    wanted = Wanted(spec.min_rows if min_rows is None else min_rows, None if models is None else frozenset(models))
     window, known = Window(since, as_of), known_of(spec)
     RowRules.of(spec)  # what is wrong with the checks is said before anything is read
     if isinstance(spec.data.source, str):
@@ -147,17 +147,17 @@ def _streamed(
 ) -> tuple[Layout, Processed]:
     dataset = as_dataset(spec.data.source)
     schema = arrow_schema(spec.data.source, dataset)
-    layout = checks.layout_of(spec, with_joins(schema, spec, known))
-    columns = [name for name in schema.names if name in used(spec, layout)]
+    layout = checks.layout_of(spec, _with_joins(schema, spec, known))
+    columns = [name for name in schema.names if name in _used(spec, layout)]
     return layout, process_stream(dataset, columns, Work(spec, layout, window, store, known), wanted)
 
 
-def used(spec: Spec, layout: Layout) -> set[str]:
+def _used(spec: Spec, layout: Layout) -> set[str]:
     """Columns of the source that are needed: the layout's, and those that are joined by."""
     return {*layout.types, *(name for join in spec.data.join for name in join.on)}
 
 
-def with_joins(schema: pa.Schema, spec: Spec, known: tuple[Known, ...]) -> pa.Schema:
+def _with_joins(schema: pa.Schema, spec: Spec, known: tuple[Known, ...]) -> pa.Schema:
     """The source's columns and those of its joins. Raises ``DataError`` for a join that does not fit the source."""
     for join, other in zip(spec.data.join, known, strict=True):
         for name in join.on:
@@ -179,23 +179,39 @@ def with_joins(schema: pa.Schema, spec: Spec, known: tuple[Known, ...]) -> pa.Sc
 def _called(
     spec: Spec, wanted: Wanted, window: Window, known: tuple[Known, ...], store: ObjectStore
 ) -> tuple[Layout, Processed]:
+    found = framed(spec, wanted, window, known, store)
+    blocks = _blocks(found.frame, found.groups, found.positions, 2 * cluster_cores())
+    records = _process(blocks, found.groups, found.work)
+    return found.work.layout, ([(found.groups[record["group"]], record) for record in records], found.skipped)
+
+
+@dataclass(frozen=True, eq=False)
+class Framed:
+    """A callable's rows, in the columns that are needed: the partitions in them, and what they are worked on with."""
+
+    frame: pd.DataFrame
+    groups: list[Group]
+    positions: list[Positions]
+    skipped: list[PartitionSkipped]
+    work: Work
+
+
+def framed(spec: Spec, wanted: Wanted, window: Window, known: tuple[Known, ...], store: ObjectStore) -> Framed:
+    """What the spec's callable gives. Raises ``DataError``, ``MissingColumn``."""
     frame = called(str(spec.data.source))
     schema = frame_schema(spec, frame)
-    layout = checks.layout_of(spec, with_joins(schema, spec, known))
+    layout = checks.layout_of(spec, _with_joins(schema, spec, known))
     groups, positions, skipped = find_groups(spec, frame, wanted.min_rows, wanted.models)
-    columns = [name for name in schema.names if name in used(spec, layout)]
-    blocks = _blocks(frame[columns], groups, positions, 2 * cluster_cores())
-    records = _process(blocks, groups, Work(spec, layout, window, store, known))
-    return layout, ([(groups[record["group"]], record) for record in records], skipped)
+    columns = [name for name in schema.names if name in _used(spec, layout)]
+    return Framed(frame[columns], groups, positions, skipped, Work(spec, layout, window, store, known))
 
 
-def process_frame(
-    frame: pd.DataFrame, groups: Sequence[Group], positions: Sequence[Positions], work: Work
-) -> list[tuple[Group, dict[str, Any]]]:
-    """Some groups of a DataFrame, one after the other in this process: for few, where no Ray runs."""
+def process_here(found: Framed, models: Collection[str]) -> list[tuple[Group, dict[str, Any]]]:
+    """These models' partitions, one after the other in this process: for few, where no Ray runs."""
     return [
-        (group, process_group(pa.Table.from_pandas(frame.iloc[rows], preserve_index=False), group, work))
-        for group, rows in zip(groups, positions, strict=True)
+        (group, process_group(pa.Table.from_pandas(found.frame.iloc[rows], preserve_index=False), group, found.work))
+        for group, rows in zip(found.groups, found.positions, strict=True)
+        if group.model in models
     ]
 
 

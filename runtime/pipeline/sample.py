@@ -17,12 +17,11 @@ def sample(spec: Spec, count: int) -> set[str]:
 
 def candidates(spec: Spec) -> list[str]:
     """Names of all models that have enough rows. Raises ``DataError`` for a source that cannot be read."""
-    needed = spec.for_each.min_rows if spec.for_each else 1
     if isinstance(spec.data.source, str):
-        groups, _, _ = find_groups(spec, called(spec.data.source), needed, None)
+        groups, _, _ = find_groups(spec, called(spec.data.source), spec.min_rows, None)
         return sorted(group.model for group in groups)
     counted = count_rows(as_dataset(spec.data.source), spec)
-    return sorted(model for model, rows in counted.items() if rows >= needed)
+    return sorted(model for model, rows in counted.items() if rows >= spec.min_rows)
 
 
 def spread(names: Collection[str], count: int) -> set[str]:
