@@ -1,4 +1,7 @@
-"""The Serve deployment behind ``/api``: the ledger for those who follow it, in a process of its own.
+"""The Serve deployment behind ``/api``, in a process of its own: the ledger for those who follow it, the control API.
+
+    v1/ledger/...     checkpoints, proofs, tiles, entries as they were hashed
+    v1/...            the control API: what is so, and commands
 
 Not in the model servers, since a follower that reads a million entries must not slow predictions, and their nodes
 need no way to the database. It runs on the head, where a SQLite ledger lies.
@@ -17,8 +20,14 @@ from ray.serve.schema import ApplicationStatus
 
 from actors.front import start_front
 from actors.names import API
+from runtime.control.admission import Admission
+from runtime.control.application import application as control_application
+from runtime.control.asking import Control
+from runtime.control.routed import Routed
+from runtime.control.standing import Standing
 from runtime.domain.errors import SettingsError
 from runtime.serving.authentication.checking import Checking
+from runtime.serving.ledger_api import PREFIX as LEDGER_PREFIX
 from runtime.serving.ledger_api import Ledger, application
 from runtime.settings import Settings
 
@@ -32,7 +41,12 @@ class LedgerApi:
     """One replica. It is ready at once: a ledger that is away is told to whoever asks."""
 
     def __init__(self, database: str, checking: Checking) -> None:
-        self._application = application(Ledger(database), checking.gate())
+        ledger = Ledger(database)
+        standing = Standing(ledger.opened)
+        control = Control(standing, Admission(checking.gate(), standing))
+        self._application = Routed(
+            {LEDGER_PREFIX: application(ledger, checking.gate())}, otherwise=control_application(control)
+        )
 
     def __serve_build_asgi_app__(self) -> Callable[..., Awaitable[None]]:
         """What Serve mounts, asked for after the constructor."""

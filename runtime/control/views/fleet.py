@@ -1,0 +1,67 @@
+"""The fleet as a whole: its numbers, specs, pools, legal holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runtime.control.views.models import fleet_document
+from runtime.domain.base import rfc3339
+from runtime.domain.pools import prefix_of
+from runtime.domain.state import DAWN, FleetState
+from runtime.policy import pools as policy
+
+
+def summary(state: FleetState) -> dict[str, Any]:
+    """The fleet in numbers."""
+    totals = state.totals
+    return {
+        **fleet_document(state.models.values()),
+        "decisions": totals.decisions,
+        "outcomes": totals.outcomes,
+        "records_lost": totals.lost,
+        "loads_refused": totals.refused_loads,
+        "commands_refused": totals.refused_commands,
+        "judged_until": None if state.ticks_until == DAWN else rfc3339(state.ticks_until),
+    }
+
+
+def pools(state: FleetState) -> list[dict[str, Any]]:
+    """Pools that models need or that were configured, by name."""
+    return [
+        {
+            "pool": view.pool,
+            "prefix": prefix_of(view.pool),
+            "models": view.models,
+            "options": None if view.options is None else view.options.as_document(),
+        }
+        for view in policy.views(state)
+    ]
+
+
+def specs(state: FleetState) -> list[dict[str, Any]]:
+    """Applied specs by name, each with its digest and how many models it has."""
+    counts = dict.fromkeys(state.specs, 0)
+    for model in state.models.values():
+        counts[model.spec] += not model.retired
+    return [{"spec": name, "digest": state.specs[name].digest, "models": counts[name]} for name in sorted(state.specs)]
+
+
+def spec_document(state: FleetState, name: str) -> dict[str, Any]:
+    """A spec as it was applied last. Raises ``Refused``."""
+    spec = state.spec(name)
+    return {"spec": name, "digest": spec.digest, "document": spec.as_document()}
+
+
+def holds(state: FleetState) -> list[dict[str, Any]]:
+    """Legal holds by number, those that were released too."""
+    return [
+        {
+            "hold": each.hold,
+            "model": each.model,
+            "reason": each.reason,
+            "by": each.by,
+            "entry": each.seq,
+            "released": each.released,
+        }
+        for each in state.holds.values()
+    ]
