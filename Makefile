@@ -27,7 +27,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # Under `uv run` Ray gives every worker an environment of its own; one node needs only this one.
 export RAY_ENABLE_UV_RUN_RUNTIME_ENV := 0
 
-.PHONY: help install compiled demo up down test check bench bench-serving format
+.PHONY: help install compiled demo up down test check bench bench-serving format wheel
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,11 @@ up: compiled ## start Fleetward on this machine
 
 down: install ## stop what `make up` or `make demo KEEP=1` left running
 	$(BIN)/python jobs/down.py
+
+wheel: install ## build dist/fleetward-*.whl, which cluster.yaml installs on the machines
+	@rm -rf dist
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip -q
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 
 test: compiled ## run all tests
 	$(BIN)/python -m pytest $(PARALLEL) $(FAST_TESTS) $(wildcard tests/crash)

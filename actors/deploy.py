@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+from collections.abc import Mapping
 from itertools import count, takewhile
 from typing import Any
 
@@ -13,6 +14,7 @@ from ray import serve
 from ray.actor import ActorProxy
 
 from actors.connect import dashboard_url, governor, monitor
+from actors.control import control_resource
 from actors.credentials import credential_of, first_admin
 from actors.governor import Governor
 from actors.ledger_api import begin_api, wait_for_api
@@ -38,7 +40,7 @@ def deploy(settings: Settings) -> str:
     All is ready when this returns. The operator comes last, since it sees to pools that are there.
     """
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    made = _keep(Governor, GOVERNOR, settings)
+    made = _keep(Governor, GOVERNOR, settings, resources=control_resource())
     summary = ask(made.summary.remote)
     if settings.authentication == "required":
         _make_first_admin(settings, made)
@@ -50,7 +52,7 @@ def deploy(settings: Settings) -> str:
     (default,) = (each for each in ask(made.pools.remote) if each.pool == DEFAULT)
     url = deploy_default(pools, (default.options or pools.usual).effective)
     wait_for_api()
-    _keep(Operator, OPERATOR, _runner(settings), own_key, pools)
+    _keep(Operator, OPERATOR, _runner(settings), own_key, pools, resources=control_resource())
     return url
 
 
@@ -133,7 +135,9 @@ def _runner(settings: Settings) -> JobRunner:
     )
 
 
-def _keep(actor: type[Any], name: str, *arguments: Any) -> ActorProxy[Any]:
+def _keep(
+    actor: type[Any], name: str, *arguments: Any, resources: Mapping[str, float] | None = None
+) -> ActorProxy[Any]:
     """The named actor, made if it is not there: restarted for ever, and calls to it are tried again.
 
     It asks for no CPU, since the control plane waits more than it computes.
@@ -148,6 +152,7 @@ def _keep(actor: type[Any], name: str, *arguments: Any) -> ActorProxy[Any]:
             max_restarts=-1,
             max_task_retries=-1,
             num_cpus=0,
+            resources=dict(resources or {}),
         )
         .remote(*arguments)
     )

@@ -76,7 +76,7 @@ class Pools:
     def deploy(self, application: Application) -> None:
         """Have Serve make the application so. Returns before it is."""
         server = self._server_options(application.pool)
-        app = model_server_app(server, application.options, dict(self.runtime_env))
+        app = model_server_app(server, application.options, self._placing)
         prefix = prefix_of(application.pool) if application.is_open else None
         serve.run_many([RunTarget(app, pool_app(application.pool), prefix)], **_BACKGROUND)
 
@@ -96,6 +96,12 @@ class Pools:
         """What is there. ``following``: by pool, how many replicas are known to have the present routes."""
         found = (_found(name, details, following) for name, details in _applications().items())
         return {each.application.pool: each for each in found if each is not None}
+
+    @property
+    def _placing(self) -> dict[str, Any]:
+        """Where replicas run, and with which environment."""
+        asked = {"runtime_env": dict(self.runtime_env), "label_selector": self.settings.serving_on}
+        return {name: value for name, value in asked.items() if value}
 
     def _server_options(self, pool: str) -> ServerOptions:
         settings = self.settings
@@ -118,14 +124,14 @@ def deploy_default(pools: Pools, options: PoolOptions) -> str:
     """The default pool's replicas, ready when this returns; where they are reached. Safe to repeat."""
     url = start_front(pools.settings)
     server = pools._server_options(DEFAULT)  # noqa: SLF001
-    serve.run(model_server_app(server, options, dict(pools.runtime_env)), name=pool_app(DEFAULT), route_prefix="/")
+    serve.run(model_server_app(server, options, pools._placing), name=pool_app(DEFAULT), route_prefix="/")  # noqa: SLF001
     return url
 
 
 def model_server_app(
-    server: ServerOptions, options: PoolOptions, runtime_env: Mapping[str, Any] | None = None
+    server: ServerOptions, options: PoolOptions, placing: Mapping[str, Any] | None = None
 ) -> ServeApplication:
-    """The Serve application of a pool, with replicas as the options say."""
+    """The Serve application of a pool, with replicas as the options say; ``placing``: Ray's options of their actors."""
     replicas = options.replicas
     scaling: dict[str, Any] = {"num_replicas": replicas.least}
     if replicas.least != replicas.most:
@@ -136,7 +142,7 @@ def model_server_app(
         graceful_shutdown_wait_loop_s=0.2,
         graceful_shutdown_timeout_s=5.0,
         health_check_period_s=2.0,
-        ray_actor_options=_actor_options(options) | ({"runtime_env": dict(runtime_env)} if runtime_env else {}),
+        ray_actor_options=_actor_options(options) | dict(placing or {}),
         logging_config={"enable_access_log": False},
         **scaling,
     )(serve.ingress()(ModelServer))

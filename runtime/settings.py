@@ -19,6 +19,7 @@ FLEETWARD_CREDENTIAL who this command line proves to be: a file of mode 0600 wit
                      "authorization: Bearer CREDENTIAL" (default in FLEETWARD_HOME)
 FLEETWARD_TLS_CERTIFICATE, FLEETWARD_TLS_KEY  PEM files, for Serve's own proxy (default none)
 FLEETWARD_REPLICAS   replicas of the default pool (default 2)
+FLEETWARD_SERVING_LABELS  which machines replicas run on, by Ray's labels: KEY=VALUE, KEY=VALUE (default any)
 FLEETWARD_POOL_BYTES  memory for the versions that one replica holds (default 2147483648); least used ones leave first
 FLEETWARD_FIRST_LOAD_BYTES, FLEETWARD_FIRST_LOAD_SECONDS  what a version may take when a machine loads it for the first
                      time, in a process of its own (default 2147483648 and 30)
@@ -67,6 +68,7 @@ class Settings(BaseModel):
     tls_certificate: str = ""
     tls_key: str = ""
     replicas: int = Field(ge=1, le=1000)
+    serving_labels: str = Field(default="", pattern=r"^([^=,\s]+=[^=,\s]+(,\s*[^=,\s]+=[^=,\s]+)*)?$")
     pool_bytes: int = Field(default=2 << 30, ge=1 << 20)
     first_load_bytes: int = Field(default=2 << 30, ge=64 << 20)
     first_load_seconds: float = Field(default=30.0, gt=0, le=3600)
@@ -98,6 +100,7 @@ class Settings(BaseModel):
             "tls_certificate": environment.get("FLEETWARD_TLS_CERTIFICATE", ""),
             "tls_key": environment.get("FLEETWARD_TLS_KEY", ""),
             "replicas": environment.get("FLEETWARD_REPLICAS", "2"),
+            "serving_labels": environment.get("FLEETWARD_SERVING_LABELS", ""),
             "pool_bytes": environment.get("FLEETWARD_POOL_BYTES", str(2 << 30)),
             "first_load_bytes": environment.get("FLEETWARD_FIRST_LOAD_BYTES", str(2 << 30)),
             "first_load_seconds": environment.get("FLEETWARD_FIRST_LOAD_SECONDS", "30"),
@@ -124,6 +127,11 @@ class Settings(BaseModel):
         """Which artifacts passed their first load on this node."""
         return self.home / "passed"
 
+    @property
+    def serving_on(self) -> dict[str, str]:
+        """The labels that a replica's machine must have."""
+        return dict(pair.strip().split("=") for pair in self.serving_labels.split(",") if pair.strip())
+
     def as_environment(self) -> dict[str, str]:
         """Variables that give another process the same settings."""
         return {
@@ -144,6 +152,7 @@ class Settings(BaseModel):
             "FLEETWARD_TLS_CERTIFICATE": self.tls_certificate,
             "FLEETWARD_TLS_KEY": self.tls_key,
             "FLEETWARD_REPLICAS": str(self.replicas),
+            "FLEETWARD_SERVING_LABELS": self.serving_labels,
             "FLEETWARD_POOL_BYTES": str(self.pool_bytes),
             "FLEETWARD_FIRST_LOAD_BYTES": str(self.first_load_bytes),
             "FLEETWARD_FIRST_LOAD_SECONDS": f"{self.first_load_seconds:g}",
