@@ -8,6 +8,8 @@ are believed as they are named, and a person may hold every role. Nobody ever ap
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from runtime.domain import alarms as a
 from runtime.domain import erasure as s
 from runtime.domain import events as e
@@ -91,6 +93,11 @@ _ALLOWED: dict[Role, tuple[type, ...]] = {
 def roles_of(principal: str) -> frozenset[Role]:
     """The roles of a principal; none for one that no prefix fits."""
     return next((roles for prefix, roles in _PRINCIPALS if principal.startswith(prefix)), frozenset())
+
+
+def may_record(roles: Iterable[Role], kind: type[object]) -> bool:
+    """Whether one of the roles allows events of this type, as far as roles go."""
+    return any(kind in _ALLOWED[role] for role in roles)
 
 
 def check(state: FleetState, event: e.Event, principal: str, proof: Authenticated | None = None) -> None:
