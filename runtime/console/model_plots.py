@@ -70,10 +70,10 @@ def errors(report: MonitoringReport) -> Plot | None:
 
 def features(report: MonitoringReport) -> list[tuple[FeatureReport, Markup]]:
     """The features that moved most surely, each with its two histograms."""
-    return [(feature, _histograms(feature)) for feature in report.features[:SHOWN_FEATURES]]
+    return [(feature, histograms(feature)) for feature in report.features[:SHOWN_FEATURES]]
 
 
-def _histograms(feature: FeatureReport) -> Markup:
+def histograms(feature: FeatureReport) -> Markup:
     """Bars of the baseline in grey, of the window in blue over them."""
     drawing = Drawing(132, width=420)
     ground, left = 112.0, 8.0
