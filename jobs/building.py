@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 
 from actors.connect import governor
@@ -18,6 +19,7 @@ from runtime.pipeline.dataset import PreparedDataset
 from runtime.pipeline.lineage.sinks import opened
 from runtime.pipeline.lineage.telling import Lineage, Run
 from runtime.pipeline.prepare import prepare
+from runtime.pipeline.production import Production
 from runtime.pipeline.retrain import Batch, Built, Champion, build_challengers, build_versions
 from runtime.pipeline.sample import sample
 from runtime.pipeline.search import Progress, check_search
@@ -39,9 +41,10 @@ def declare(spec: Spec, settings: Settings, *, as_of: datetime, count: int | Non
     """Applies the spec, prepares its data before ``as_of``, and declares a model for each usable partition."""
     check_search(spec)
     apply_spec(spec, settings)
-    models = None if count is None else sample(spec, count)
+    production = Production(settings.database, ObjectStore.open(settings.store))
+    models = None if count is None else sample(spec, count, as_of=as_of, production=production)
     with lineage_of(settings) as lineage, lineage.run("prepare", spec) as run:
-        dataset = prepare(spec, store=ObjectStore.open(settings.store), as_of=as_of, models=models)
+        dataset = prepare(spec, store=production.store, as_of=as_of, models=models, production=production)
         record(dataset.events, settings.principal, spec.digest, dataset.digest)
         run.gave(dataset)
     return dataset
@@ -61,7 +64,7 @@ def train(
     batch = Batch(batch_id, as_of, versions={p.model: known[p.model].next_version for p in open_})
     if not open_:
         return len(done), []
-    given = PreparedDataset(spec.name, dataset.digest, dataset.layout, open_, ())
+    given = replace(dataset, partitions=open_, skipped=())
     with lineage_of(settings) as lineage, lineage.run("train", spec, batch=batch_id, dataset=given) as run:
         built = build_versions(spec, given, batch, store=ObjectStore.open(settings.store), on_progress=on_progress)
         registered, failed = _record_all(built, settings.principal, batch_id, run)
@@ -82,7 +85,8 @@ def retrain(batch: BatchState, settings: Settings) -> tuple[int, list[TrainingFa
         champions={model.name: _champion(model) for model in open_},
     )
     with lineage_of(settings) as lineage, lineage.run("retrain", spec, batch=batch.batch) as run:
-        dataset, built = build_challengers(spec, work, store=ObjectStore.open(settings.store))
+        store = ObjectStore.open(settings.store)
+        dataset, built = build_challengers(spec, work, store=store, production=Production(settings.database, store))
         record(dataset.events[:1], RETRAIN, batch.batch, dataset.digest)  # what the versions' ``dataset`` is
         run.took(dataset)
         skipped = [

@@ -19,6 +19,7 @@ from jobs.cli.options import Format, Output
 if TYPE_CHECKING:
     from runtime.domain.spec import Spec
     from runtime.pipeline.dry_run import DryRun, Tried
+    from runtime.pipeline.production import Production
 
 _SHOWN_SKIPS = 5
 
@@ -31,14 +32,21 @@ def check(
     ] = None,
     models: Annotated[int, typer.Option("--models", min=1, help="How many models to try.")] = 3,
     output_: Output = Format.TABLE,
+    *,
+    retraining: Annotated[
+        bool, typer.Option("--retraining", help="Try it on the rows of challengers: retrain.source and retrain.data.")
+    ] = False,
 ) -> None:
     """Try a spec on a few of its models: data, checks, one training each, gates. Records nothing, needs no fleet."""
     from runtime.domain.load import load_spec
     from runtime.pipeline.dry_run import dry_run
 
-    loaded = load_spec(spec)
+    loaded, until, since = load_spec(spec), as_of or datetime.now(UTC), None
+    if retraining:
+        since = None if loaded.retrain.data == "all" else until - loaded.retrain.data
+        loaded = loaded.for_retraining
     with output.working(f"trying {loaded.name}"), _ray_for(loaded):
-        run = dry_run(loaded, as_of=as_of or datetime.now(UTC), models=models)
+        run = dry_run(loaded, as_of=until, models=models, since=since, production=_production(loaded))
     if output_ is Format.JSON:
         output.as_json(_document(run))
     else:
@@ -47,14 +55,28 @@ def check(
         raise typer.Exit(1)
 
 
+def _production(spec: Spec) -> Production | None:
+    """Where decisions are read; nothing is opened for a spec that does not ask for them."""
+    from runtime.domain.data import DecisionsSource
+    from runtime.pipeline.production import Production
+    from runtime.settings import Settings
+    from runtime.storage.objects import ObjectStore
+
+    if not isinstance(spec.data.source, DecisionsSource):
+        return None
+    settings = Settings.from_environment()
+    return Production(settings.database, ObjectStore.open(settings.store))
+
+
 @contextmanager
 def _ray_for(spec: Spec) -> Iterator[None]:
-    """A callable needs none; what Ray Data reads is read on the cluster that is up, else on one for the moment."""
+    """What Ray Data reads is read on the cluster that is up, else on one for the moment; the rest needs none."""
+    from runtime.domain.data import is_framed
     from runtime.local_cluster import LocalCluster, join
     from runtime.settings import Settings
 
     home = Settings.from_environment().home
-    if isinstance(spec.data.source, str):
+    if is_framed(spec.data.source):
         yield
     elif "RAY_ADDRESS" in os.environ or LocalCluster.load(home) is not None:
         join(home)
@@ -84,12 +106,21 @@ def _show(run: DryRun) -> None:
             ("inputs", inputs),
             ("output", ", ".join(field.name for field in run.schema.outputs)),
             ("training", _effort(run)),
+            *_decisions(run),
             *(("left out", f"{rows:,} rows: {what}") for what, rows in run.dataset.broke.most_common()),
+            *((("later", f"{run.dataset.later:,} rows are not of before --as-of"),) if run.dataset.later else ()),
             *(("skipped", f"{_name(each.partition)}: {each.reason}") for each in _skips(run)),
         ]
     )
     columns = ("model", "rows", "from", "to", "fit", "artifact", "gates", "what they say")
     output.table(columns, [_row(each) for each in run.tried], right=("rows", "artifact"), wrapped=("what they say",))
+
+
+def _decisions(run: DryRun) -> Iterator[tuple[str, str]]:
+    """How many recorded decisions are rows, and why others are none."""
+    if (read := run.dataset.read) is not None:
+        yield "decisions", f"{read.rows:,} with an outcome, of {read.entries:,} entries in the ledger"
+        yield from (("left out", f"{rows:,} decisions: {what}") for what, rows in read.left_out.items())
 
 
 def _skips(run: DryRun) -> tuple[Any, ...]:
@@ -122,6 +153,8 @@ def _document(run: DryRun) -> dict[str, Any]:
         "too_small": [{"partition": each.partition, "reason": each.reason} for each in run.too_small],
         "skipped": [{"partition": each.partition, "reason": each.reason} for each in run.dataset.skipped],
         "left_out": dict(run.dataset.broke),
+        "later": run.dataset.later,
+        "decisions": None if run.dataset.read is None else run.dataset.read.as_document(),
         "schema": run.schema.as_document(),
         "fits_a_model": run.fits,
         "core_seconds": run.core_seconds,

@@ -6,6 +6,7 @@
     source: {sql: "SELECT ...", connection: WAREHOUSE}     a database; the variable holds its address
     source: {delta: s3://bucket/table}                     a Delta table
     source: {iceberg: flights.departures, catalog: {...}}  an Iceberg table
+    source: {decisions: flights}                           what a spec's models answered, with the outcomes told since
 
 A row that breaks a check goes into quarantine with what it broke, and the rest go on, up to ``bad_rows``.
 """
@@ -62,14 +63,31 @@ class IcebergSource(Document):
     snapshot: int | None = None
 
 
+class DecisionsSource(Document):
+    """Recorded decisions whose outcomes are known: of a spec's models, by the spec's name, or of one model by its own.
+
+    Time is a decision's event time. Those younger than ``outcomes_after`` (absent, that of ``monitor``) are left out
+    even if their outcome is there: else what ends soon would stand for everything.
+    """
+
+    decisions: Paths
+    outcomes_after: Duration | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of specs or models."""
+        return (self.decisions,) if isinstance(self.decisions, str) else self.decisions
+
+
 READ = {
     "parquet": ParquetSource,
     "csv": CsvSource,
     "sql": SqlSource,
     "delta": DeltaSource,
     "iceberg": IcebergSource,
+    "decisions": DecisionsSource,
 }
-"""What Ray Data reads, by the field that says so."""
+"""What is no callable, by the field that says so. All but decisions are read by Ray Data."""
 
 _PYTHON = "a callable"
 
@@ -93,14 +111,20 @@ Source = Annotated[
     | Annotated[CsvSource, Tag("a source of csv")]
     | Annotated[SqlSource, Tag("a source of sql")]
     | Annotated[DeltaSource, Tag("a source of delta")]
-    | Annotated[IcebergSource, Tag("a source of iceberg")],
+    | Annotated[IcebergSource, Tag("a source of iceberg")]
+    | Annotated[DecisionsSource, Tag("a source of decisions")],
     Discriminator(
         _source_tag,
         custom_error_type="source",
         custom_error_message="expected package.module:callable, or one of {parquet: PATH}, {csv: PATH}, "
-        "{sql: QUERY, connection: VARIABLE}, {delta: PATH} and {iceberg: TABLE}",
+        "{sql: QUERY, connection: VARIABLE}, {delta: PATH}, {iceberg: TABLE} and {decisions: SPEC}",
     ),
 ]
+
+
+def is_framed(source: Any) -> bool:
+    """Whether its rows come as one frame in the job's memory, without a Ray."""
+    return isinstance(source, str | DecisionsSource)
 
 
 class ColumnCheck(Document):
@@ -184,12 +208,54 @@ class Join(Document):
     within: Period | None = None
     delay: Duration = timedelta(0)
 
+    @field_validator("source")
+    @classmethod
+    def _is_a_table(cls, value: Source) -> Source:
+        if isinstance(value, DecisionsSource):
+            raise misfit("", "decisions", "a table; what was recorded with a decision is joined to it already")
+        return value
+
+
+class RandomSplit(Document):
+    """Rows are dealt out by chance, each class in its share, with this seed. Rows that are equal stay together."""
+
+    random: int = Field(ge=0)
+
+
+class GroupedSplit(Document):
+    """Values of a column are dealt out by chance: no value has rows on both sides. A row without one stands alone."""
+
+    grouped: str = Field(min_length=1)
+    seed: int = Field(default=0, ge=0)
+
+
+def _split_tag(value: Any) -> str | None:
+    if value == "time":
+        return "time"
+    kind = _kind_of(value, ("random", "grouped"))
+    return f"a split {kind}" if kind else None
+
+
+Split = Annotated[
+    Annotated[Literal["time"], Tag("time")]
+    | Annotated[RandomSplit, Tag("a split random")]
+    | Annotated[GroupedSplit, Tag("a split grouped")],
+    Discriminator(
+        _split_tag,
+        custom_error_type="split",
+        custom_error_message="expected time, {random: SEED} or {grouped: COLUMN}",
+    ),
+]
+"""Which rows judge what is trained on the others: in order of time the newest, else as chance deals them out."""
+
 
 class Data(Document):
     """Where rows come from and what they are made of.
 
     ``time_zone``: of times that carry none. ``leakage``: a feature that ranks the rows as the target does, up to this
     correlation (Spearman's, of the fewest rows that say anything), knows the answer, and its partition is refused.
+    ``split``: how rows that judge are parted from those that train, in the holdout and in every fold; absent, by time.
+    ``duplicates``: at most this share of the rows that judge may equal one that trains in target and every feature.
     """
 
     source: Source
@@ -201,6 +267,8 @@ class Data(Document):
     checks: tuple[RowCheck, ...] = ()
     bad_rows: BadRows = BadRows()
     leakage: Share | Literal["allowed"] = 0.9999
+    split: Split | None = None
+    duplicates: Share | None = None
 
     @model_validator(mode="after")
     def _target_is_no_feature(self) -> Self:
@@ -208,6 +276,8 @@ class Data(Document):
             raise misfit("features", repr(self.target), "features without the target, which would leak into training")
         if self.time in self.features:
             raise misfit("features", repr(self.time), "features without the time, which every new row would exceed")
+        if isinstance(self.split, GroupedSplit) and self.split.grouped in {self.time, self.target}:
+            raise misfit("split.grouped", repr(self.split.grouped), "a column that is neither the time nor the target")
         twice = sorted({name for name in self.features if self.features.count(name) > 1})
         if twice:
             raise misfit("features", ", ".join(twice) + " twice", "distinct names")
@@ -227,6 +297,11 @@ class Data(Document):
     def named(self) -> str:
         """The source in one line, for messages and records."""
         return name_of(self.source)
+
+    @property
+    def kept_together(self) -> str | None:
+        """The column whose values a split keeps on one side."""
+        return self.split.grouped if isinstance(self.split, GroupedSplit) else None
 
 
 def name_of(source: Any) -> str:

@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from runtime.domain import canonical
 from runtime.domain.base import Document
 from runtime.domain.checks import Checks
-from runtime.domain.data import Data
+from runtime.domain.data import Data, DecisionsSource, Source
 from runtime.domain.events import Stage, Step
 from runtime.domain.gates import (
     Gate,
@@ -95,12 +95,15 @@ class Retraining(Document):
     """When to retrain, and on what.
 
     Models that are due wait for the next ``window`` (counted from a Monday, UTC), so that they share one job.
-    ``data``: the rows used, "all" or a time span; in fits a row counts half as much for each ``half_life`` of age.
+    ``source``: where challengers' rows come from, such as the decisions of this spec's own models; absent, where those
+    of first versions came from. ``data``: the rows used, "all" or a time span; in fits a row counts half as much for
+    each ``half_life`` of age.
     ``holdout``: which rows judge a challenger; absent, the newest ``train.holdout`` of them. A model is left alone
     for ``snooze`` after a challenger failed, and for ``cool_down`` after one was promoted.
     """
 
     when: tuple[Literal["drift", "performance"], ...] = ("performance",)
+    source: Source | None = None
     data: Literal["all"] | Period = timedelta(days=60)
     half_life: Period | None = None
     holdout: Alternating | None = None
@@ -268,6 +271,15 @@ class Spec(Document):
         return self
 
     @model_validator(mode="after")
+    def _split_fits_the_fleet(self) -> Self:
+        if self.data.kept_together in self.group_columns:
+            expected = "a column with several values in a partition, which has one of this"
+            raise misfit("data.split.grouped", repr(self.data.kept_together), expected)
+        if self.data.split not in {None, "time"} and self.retrain.holdout is not None:
+            raise misfit("retrain.holdout", "days that alternate", "none with a split that does not go by time")
+        return self
+
+    @model_validator(mode="after")
     def _metric_fits_the_task(self) -> Self:
         proper = METRICS[self.task]
         expected = f"{', '.join(proper[:-1])} or {proper[-1]} for a {self.task.value}"
@@ -316,6 +328,15 @@ class Spec(Document):
     def min_rows(self) -> int:
         """How many rows a model's partition needs."""
         return self.for_each.min_rows if self.for_each else 1
+
+    @property
+    def for_retraining(self) -> Self:
+        """The spec as it prepares challengers' rows. What was joined to a decision stands in its record already."""
+        source = self.retrain.source
+        if source is None:
+            return self
+        changed: dict[str, Any] = {"source": source} | ({"join": ()} if isinstance(source, DecisionsSource) else {})
+        return self.model_copy(update={"data": self.data.model_copy(update=changed)})
 
     @property
     def digest(self) -> str:

@@ -6,22 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from runtime.domain.decision import Variant
 from runtime.domain.events import SegmentContent, SegmentSealed
 from runtime.domain.flags import TESTED
+from runtime.storage.keyed import KEY, first_of_each, with_actuals
 from runtime.storage.objects import ObjectMissing, ObjectStore
 from runtime.storage.segment_columns import DECISION_SCHEMA, OUTCOME_SCHEMA
 from runtime.storage.segments import read_segment
 
-_KEY = ["decision_id", "row"]
 _DECIDED = ["event_time", "version", "variant", "numbers", "texts", "output", "latency_us", "flags"]
 _COLUMNS = {
-    SegmentContent.DECISIONS: ["model", *_KEY, *_DECIDED],
-    SegmentContent.OUTCOMES: ["model", *_KEY, "actual"],
+    SegmentContent.DECISIONS: ["model", *KEY, *_DECIDED],
+    SegmentContent.OUTCOMES: ["model", *KEY, "actual"],
 }
 _SCHEMAS = {SegmentContent.DECISIONS: DECISION_SCHEMA, SegmentContent.OUTCOMES: OUTCOME_SCHEMA}
 
@@ -52,10 +51,9 @@ def records_of(
     )
     asked = decisions.filter(pc.and_(within, pc.not_equal(decisions["variant"], Variant.SHADOW.value)))
     traffic = asked.filter(pa.array([TESTED not in flags for flags in asked["flags"].to_pylist()], pa.bool_()))
-    once = _first(traffic)
-    told = _first(outcomes).select([*_KEY, "actual"])
+    once = first_of_each(traffic)
     return Records(
-        served=_with_actuals(once, told),
+        served=with_actuals(once, first_of_each(outcomes)),
         repeated=traffic.num_rows - once.num_rows,
         tested=asked.num_rows - traffic.num_rows,
         missing=gone + lost,
@@ -78,17 +76,3 @@ def _read(
             continue
         tables.append(table.filter(pc.equal(table["model"], model)))
     return pa.concat_tables(tables).combine_chunks(), missing
-
-
-def _first(table: pa.Table) -> pa.Table:
-    """The first record of every key, in order."""
-    numbered = table.select(_KEY).append_column("place", pa.array(np.arange(table.num_rows)))
-    first = numbered.group_by(_KEY).aggregate([("place", "min")])["place_min"]
-    return table.take(pa.array(np.sort(first.to_numpy())))
-
-
-def _with_actuals(served: pa.Table, told: pa.Table) -> pa.Table:
-    # Only keys and places take part: Arrow's join carries no lists.
-    places = served.select(_KEY).append_column("place", pa.array(np.arange(served.num_rows)))
-    joined = places.join(told, keys=_KEY, join_type="left outer").sort_by("place")
-    return served.append_column("actual", joined["actual"])

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from runtime.domain import canonical as canonical_json
 from runtime.domain.events import DatasetPrepared, ModelDeclared, PartitionSkipped
+from runtime.domain.events.versions import DecisionsRead
 from runtime.domain.ids import Digest
 from runtime.domain.schema import Schema
 from runtime.pipeline.rows import Layout, Rows, from_parquet
@@ -44,7 +45,10 @@ class Partition:
 
 @dataclass(frozen=True)
 class PreparedDataset:
-    """What training starts from. ``digest`` names a manifest in the store, the same for the same content."""
+    """What training starts from. ``digest`` names a manifest in the store, the same for the same content.
+
+    ``source`` in one line; ``later``: rows that are not of before ``as_of``; ``read``: of recorded decisions, which.
+    """
 
     spec: str
     digest: Digest
@@ -52,6 +56,9 @@ class PreparedDataset:
     partitions: tuple[Partition, ...]
     skipped: tuple[PartitionSkipped, ...]
     quarantined: tuple[Quarantine, ...] = ()
+    source: str = ""
+    later: int = 0
+    read: DecisionsRead | None = None
 
     @property
     def schema(self) -> Schema:
@@ -81,6 +88,7 @@ class PreparedDataset:
             last_time=max(partition.last_time for partition in self.partitions),
             quarantined=sum(each.rows for each in self.quarantined) or None,
             broke=dict(self.broke) or None,
+            decisions=self.read,
         )
         declared = [ModelDeclared(model=p.model, spec=self.spec, partition=p.key) for p in self.partitions]
         return (prepared, *declared, *self.skipped)

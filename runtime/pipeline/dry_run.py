@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from runtime.domain.data import is_framed
 from runtime.domain.errors import FleetwardError
 from runtime.domain.events import PartitionSkipped
 from runtime.domain.reports import EvaluationReport
@@ -22,10 +23,12 @@ from runtime.domain.terms import Distribution, SearchTerm
 from runtime.flavors.threads import one_thread
 from runtime.pipeline.dataset import Partition, PreparedDataset
 from runtime.pipeline.evaluate import evaluate
+from runtime.pipeline.framed import framed, process_here
 from runtime.pipeline.grouping import Window
 from runtime.pipeline.joining import known_of
 from runtime.pipeline.plan import Plan
-from runtime.pipeline.prepare import framed, gathered, prepare, process_here
+from runtime.pipeline.prepare import gathered, prepare
+from runtime.pipeline.production import Production
 from runtime.pipeline.rows import Rows
 from runtime.pipeline.sample import candidates, spread
 from runtime.pipeline.search import check_search, needs_search
@@ -74,16 +77,23 @@ class DryRun:
         return all(each.failed is None for each in self.tried)
 
 
-def dry_run(spec: Spec, *, as_of: datetime, models: int) -> DryRun:
-    """Tries ``models`` of the spec's models, spread over all. A source that is no callable needs a Ray that runs.
+def dry_run(
+    spec: Spec,
+    *,
+    as_of: datetime,
+    models: int,
+    since: datetime | None = None,
+    production: Production | None = None,
+) -> DryRun:
+    """Tries ``models`` of the spec's models, spread over all. A source that Ray Data reads needs a Ray that runs.
 
-    Raises what ``prepare`` and ``check_search`` raise.
+    ``since`` and ``production`` are as in ``prepare``. Raises what ``prepare`` and ``check_search`` raise.
     """
     if spec.train.is_fitted:
         check_search(spec)
     with tempfile.TemporaryDirectory(prefix="fleetward-check-") as folder:
         store = ObjectStore.open(folder)
-        dataset, count, too_small = _prepared(spec, as_of, models, store)
+        dataset, count, too_small = _prepared(spec, Window(since, as_of), models, store, production)
         tried = [
             _tried(spec, dataset.schema, partition, partition.load(store, dataset.layout))
             for partition in dataset.partitions
@@ -107,15 +117,16 @@ def _middle(term: SearchTerm) -> float | int | str | bool | None:
 
 
 def _prepared(
-    spec: Spec, as_of: datetime, models: int, store: ObjectStore
+    spec: Spec, window: Window, models: int, store: ObjectStore, production: Production | None
 ) -> tuple[PreparedDataset, int, Sequence[PartitionSkipped]]:
     """The sample's partitions, how many there are in all, and those that are too small."""
-    if not isinstance(spec.data.source, str):
+    if not is_framed(spec.data.source):
         names = candidates(spec)
-        return prepare(spec, store=store, as_of=as_of, models=spread(names, models)), len(names), ()
-    found = framed(spec, Wanted(spec.min_rows, None), Window(None, as_of), known_of(spec), store)
+        chosen = spread(names, models)
+        return prepare(spec, store=store, as_of=window.as_of, since=window.since, models=chosen), len(names), ()
+    found = framed(spec, Wanted(spec.min_rows, None), window, known_of(spec), store, production)
     processed = process_here(found, spread([group.model for group in found.groups], models))
-    return gathered(spec, found.work.layout, processed, [], store), len(found.groups), found.skipped
+    return gathered(spec, found.work.layout, processed, [], store, found.read), len(found.groups), found.skipped
 
 
 def _tried(spec: Spec, schema: Schema, partition: Partition, rows: Rows) -> Tried:

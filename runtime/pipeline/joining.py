@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from runtime.domain.data import Join, name_of
 from runtime.domain.errors import DataError, MissingColumn
 from runtime.domain.spec import Spec
-from runtime.pipeline.rows import TIME_TYPE
-from runtime.pipeline.sources import load_frame
+from runtime.pipeline.rows import TIME_TYPE, Layout
+from runtime.pipeline.sources import frame_schema, load_frame
 
 _ROW = "__row"
 _KNOWN_AT = "__known_at"
@@ -40,6 +40,27 @@ def _known(join: Join, zone: str | None) -> Known:
     known_at = _moments(where, join.time, frame[join.time], zone) + join.delay
     frame = _plain(frame[[*join.on, *join.columns]]).assign(**{_KNOWN_AT: known_at.to_numpy()})
     return Known(frame[frame[_KNOWN_AT].notna()].sort_values(_KNOWN_AT, kind="stable", ignore_index=True))
+
+
+def columns_used(spec: Spec, layout: Layout) -> set[str]:
+    """Columns of the source that are needed: the layout's, and those that are joined by."""
+    return {*layout.types, *(name for join in spec.data.join for name in join.on)}
+
+
+def with_joins(schema: pa.Schema, spec: Spec, known: tuple[Known, ...]) -> pa.Schema:
+    """The source's columns and those of its joins. Raises ``DataError`` for a join that does not fit the source."""
+    for join, other in zip(spec.data.join, known, strict=True):
+        for name in join.on:
+            if name not in schema.names:
+                raise DataError(
+                    spec.data.named, f"no column {name!r} to join by; columns are {', '.join(schema.names)}"
+                )
+        both = [name for name in join.columns if name in schema.names]
+        if both:
+            raise DataError(spec.data.named, f"column {both[0]!r} is joined, and stands in the source already")
+        for field in frame_schema(spec, other.frame[list(join.columns)]):
+            schema = schema.append(field)
+    return schema
 
 
 def joined(table: pa.Table, time: str, zone: str | None, joins: Sequence[Join], known: Sequence[Known]) -> pa.Table:

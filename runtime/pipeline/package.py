@@ -52,6 +52,8 @@ class Origin:
     batch: str
     code_revision: str
     environment: Mapping[str, str]
+    source: str = ""
+    """Where the rows came from, in one line; empty, from the spec's own source."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def package(
     # The card stands in the manifest and shows the other digests; the package's own is known last.
     draft = VersionRegistered.model_validate({**documents, "package": digest_of(baseline)})
     card = store.put(model_card(origin.spec, trained, draft, report).encode())
-    manifest = manifest_document(draft, report, origin.spec, partition, card)
+    manifest = manifest_document(draft, report, origin, partition, card)
     package_digest = store.put(canonical.encode(manifest))
     registered = VersionRegistered.model_validate({**documents, "package": package_digest})
     evaluated = VersionEvaluated(model=trained.model, version=version, report=report)
@@ -167,9 +169,10 @@ def _slices(rows: Rows, predictions: Floats, schema: Schema, names: Sequence[str
 
 
 def manifest_document(
-    registered: VersionRegistered, report: EvaluationReport, spec: Spec, partition: Partition, card: Digest
+    registered: VersionRegistered, report: EvaluationReport, origin: Origin, partition: Partition, card: Digest
 ) -> dict[str, Any]:
     """What the package's digest names."""
+    spec = origin.spec
     version = registered.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"kind", "package"})
     return {
         "package": 1,
@@ -180,7 +183,7 @@ def manifest_document(
         "purpose": spec.purpose,
         "risk_tier": spec.risk_tier.value,
         "data": {
-            "source": spec.data.named,
+            "source": origin.source or spec.data.named,
             "dataset": registered.dataset,
             "partition": partition.key,
             "content": partition.content,

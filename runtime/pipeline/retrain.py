@@ -22,6 +22,7 @@ from runtime.pipeline.fleet import run_fleet
 from runtime.pipeline.package import Origin, Packaged, package
 from runtime.pipeline.plan import Plan
 from runtime.pipeline.prepare import prepare
+from runtime.pipeline.production import Production
 from runtime.pipeline.provenance import code_revision, environment
 from runtime.pipeline.search import Progress
 from runtime.pipeline.train import TrainedModel
@@ -79,7 +80,7 @@ def build_versions(
 
     A model with a champion in the batch keeps its parameters and is judged against it.
     """
-    origin = Origin(spec, dataset.digest, batch.as_of, batch.id, code_revision(), environment())
+    origin = Origin(spec, dataset.digest, batch.as_of, batch.id, code_revision(), environment(), dataset.source)
     partitions = {partition.model: partition for partition in dataset.partitions}
     candidates = {model: champion.parameters for model, champion in batch.champions.items() if model in partitions}
     finish = _Finish(origin, store, partitions, batch)
@@ -97,18 +98,25 @@ def build_versions(
 
 
 def build_challengers(
-    spec: Spec, batch: Batch, *, store: ObjectStore, on_progress: Progress | None = None
+    spec: Spec,
+    batch: Batch,
+    *,
+    store: ObjectStore,
+    production: Production | None = None,
+    on_progress: Progress | None = None,
 ) -> tuple[PreparedDataset, Iterator[Built]]:
     """The dataset of the window before ``as_of`` for the models of ``batch.champions``, and what was built of it.
 
     Partitions that cannot be used stand in the dataset's ``skipped``. The fleet's ``min_rows`` is judged over all
-    rows given, as it was for the first versions. Raises ``DataError`` if no partition can be used.
+    rows given, as it was for the first versions. ``production`` is where ``retrain.source`` may find decisions. Raises
+    ``DataError`` if no partition can be used.
     """
     dataset = prepare(
-        spec,
+        spec.for_retraining,
         store=store,
         as_of=batch.as_of,
         since=None if spec.retrain.data == "all" else batch.as_of - spec.retrain.data,
         models=set(batch.champions),
+        production=production,
     )
     return dataset, build_versions(spec, dataset, batch, store=store, on_progress=on_progress)

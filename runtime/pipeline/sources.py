@@ -50,6 +50,20 @@ def called(source: str) -> pd.DataFrame:
     return frame
 
 
+def frame_schema(spec: Spec, frame: pd.DataFrame) -> pa.Schema:
+    """Columns and types of a DataFrame. Raises ``DataError`` for a column of several types."""
+    fields: list[pa.Field] = []
+    for name in frame.columns:
+        try:
+            fields += pa.Schema.from_pandas(frame[[name]], preserve_index=False)
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            expected = "expected numbers or text alone"
+            raise DataError(
+                spec.data.named, f"column {str(name)!r} mixes types: {error.args[0]}; {expected}"
+            ) from error
+    return pa.schema(fields)
+
+
 def as_dataset(source: Any) -> Any:
     """A Ray Dataset that reads the source when it is run. Raises ``DataError`` for one that cannot be opened."""
     quiet()

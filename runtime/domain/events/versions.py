@@ -12,6 +12,19 @@ from runtime.domain.reports import EvaluationReport
 from runtime.domain.schema import Schema
 
 
+class DecisionsRead(Document):
+    """The recorded decisions that a dataset was made of.
+
+    ``read`` names an object that lists models and segments, as the ledger named them when it had so many ``entries``.
+    ``rows`` were taken; ``left_out``: how many were not, by why.
+    """
+
+    read: Digest
+    entries: int
+    rows: int
+    left_out: dict[str, int]
+
+
 class DatasetPrepared(Document):
     """A dataset was read, checked and stored; ``digest`` is the same for the same content."""
 
@@ -26,6 +39,8 @@ class DatasetPrepared(Document):
     quarantined: int | None = None
     """Rows that broke a check and were left out; ``broke``: how many broke which."""
     broke: dict[str, int] | None = None
+    decisions: DecisionsRead | None = None
+    """Of data that were recorded in production."""
 
 
 class TrainingFailed(Document):

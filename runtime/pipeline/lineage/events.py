@@ -129,6 +129,8 @@ def source_of(spec: Spec) -> dict[str, Any]:
     kind, _, first = name_of(source).partition(" ")
     if kind == "sql":
         return {"namespace": "sql", "name": str(getattr(source, "connection", ""))}
+    if kind == "decisions":
+        return {"namespace": "fleetward", "name": f"decisions/{first}"}
     parts = urlsplit(first)
     if not parts.scheme:
         return {"namespace": kind if kind == "iceberg" else "file", "name": first}

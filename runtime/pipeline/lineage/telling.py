@@ -72,7 +72,7 @@ class Lineage:
             return
         facts.about = {"codeRevision": code_revision()} | ({} if batch is None else {"batch": batch})
         if dataset is None:
-            facts.inputs.append(source_of(spec))
+            facts.inputs.append(source_of(spec.for_retraining if kind == "retrain" else spec))
         else:
             run.took(dataset)
         job = Job(self._namespace, kind, spec)

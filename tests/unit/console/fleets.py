@@ -34,6 +34,7 @@ from runtime.ledger.signing import SigningKey, sign_grant
 from runtime.storage.frames import NumberedDecision, NumberedOutcomes
 from runtime.storage.objects import ObjectStore
 from runtime.storage.segments import seal
+from runtime.storage.subject_key import SubjectKey
 
 JOB, OPERATOR, MONITOR, REPLICA = "job:train", "service:operator", "service:monitor", "service:replica"
 SCRIPT = "<script>alert('boo')</script>"
@@ -200,8 +201,9 @@ class Fleet:
         *,
         variant: Variant = Variant.CHAMPION,
         seal_as: str | None = None,
+        key: SubjectKey | None = None,
     ) -> None:
-        """Records and seals one decision; ``seal_as`` names its segment in ``sealed``."""
+        """Records and seals one decision, under a data subject's key if there is one; ``seal_as`` names its segment."""
         decision = Decision(
             decision_id=derived_id(name),
             time=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.decisions),
@@ -218,6 +220,7 @@ class Fleet:
             texts=([*("cloudy" for _ in xs)],),
             outputs=answers,
         )
+        decision = decision if key is None else key.protect(decision)
         self._seal([NumberedDecision(self.decisions + 1, decision)], seal_as or name)
         self.decisions += decision.rows
 

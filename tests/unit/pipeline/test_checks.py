@@ -11,7 +11,7 @@ import pytest
 from runtime.domain.errors import DataError, MissingColumn, TooFewRows, UnusableTarget
 from runtime.domain.schema import FieldKind
 from runtime.pipeline import checks
-from runtime.pipeline.prepare import frame_schema
+from runtime.pipeline.sources import frame_schema
 from tests.unit.domain.lives import MODEL, MONDAY
 from tests.unit.pipeline.flights import BY_ORIGIN, SPEC, a_spec, arrow, frame, layout
 
