@@ -74,8 +74,13 @@ def step_in_words(step: e.Step) -> str:
     """A rollout's step: whose traffic, for how long."""
     if step.stage is e.Stage.FULL:
         return "all traffic"
-    share = "shadow" if step.stage is e.Stage.SHADOW else f"canary at {step.share:.0%}"
-    return f"{share} for {count(step.decisions, 'decision')}"
+    share = {
+        e.Stage.SHADOW: "shadow",
+        e.Stage.CANARY: f"canary at {step.share:.0%}",
+        e.Stage.BLUE_GREEN: "all traffic with the champion kept beside it",
+    }[step.stage]
+    held = "" if step.hold is None else f" and {step.hold.total_seconds() / 3600:g} h"
+    return f"{share} for {count(step.decisions, 'decision')}{held}"
 
 
 FOUND = {

@@ -109,7 +109,8 @@ def _route(model: ModelState, spec: Spec, pool: str) -> Route:
         model=name,
         champion=champion,
         challenger=_servable(model.version(model.rollout.version), pool),
-        stage=step.stage,
+        # Of all traffic: a canary that everybody gets, with the champion predicting beside it.
+        stage=Stage.CANARY if step.stage is Stage.BLUE_GREEN else step.stage,
         share=step.share,
         capture=capture,
         serving=serving,

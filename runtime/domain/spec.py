@@ -19,9 +19,8 @@ from runtime.domain.base import Document
 from runtime.domain.checks import Checks
 from runtime.domain.data import Data, DecisionsSource, Source
 from runtime.domain.events import Stage, Step
-from runtime.domain.gates import (
-    Gate,
-)
+from runtime.domain.gates import Gate, misfit_of_gates
+from runtime.domain.guards import Guardrail
 from runtime.domain.ids import digest_of
 from runtime.domain.metrics import METRICS
 from runtime.domain.misfit import misfit
@@ -32,6 +31,8 @@ from runtime.domain.terms import ClassName, Count, Duration, Share
 from runtime.domain.training import Period, Training
 
 
+from runtime.domain.trigger import Trigger
+from runtime.domain.waves import Waves
 class RiskTier(StrEnum):
     """How much harm a wrong answer does; sets approvals, capture and the share of alarms."""
 
@@ -97,12 +98,15 @@ class Retraining(Document):
     Models that are due wait for the next ``window`` (counted from a Monday, UTC), so that they share one job.
     ``source``: where challengers' rows come from, such as the decisions of this spec's own models; absent, where those
     of first versions came from. ``data``: the rows used, "all" or a time span; in fits a row counts half as much for
+    ``when``: on ``drift`` or ``performance`` where errors grew, and by ``schedule("0 3 * * 1")`` in the data's time.
+
     each ``half_life`` of age.
     ``holdout``: which rows judge a challenger; absent, the newest ``train.holdout`` of them. A model is left alone
-    for ``snooze`` after a challenger failed, and for ``cool_down`` after one was promoted.
+    for ``snooze`` after a challenger failed, and for ``cool_down`` after one was promoted. ``recalibrate``: errors
+    that a calibration alone would mend retrain nothing; a person is told to recalibrate.
     """
 
-    when: tuple[Literal["drift", "performance"], ...] = ("performance",)
+    when: tuple[Trigger, ...] = ("performance",)
     source: Source | None = None
     data: Literal["all"] | Period = timedelta(days=60)
     half_life: Period | None = None
@@ -115,6 +119,7 @@ class Retraining(Document):
 
 
 class AutomaticIf(Document):
+    recalibrate: Literal["call_a_person"] | None = None
     """One condition of automatic approval."""
 
     risk_tier: RiskTier
@@ -135,10 +140,9 @@ class Approval(Document):
     valid_for: Period = timedelta(days=90)
 
 
-class Guardrail(Document):
-    """A rollout step fails when the challenger's error is above the champion's by more than this share."""
-
-    worse_by: float = Field(default=0.0, ge=0)
+    def people(self, tier: RiskTier) -> People:
+        """Who is asked about a version of this tier."""
+        return (self.by_tier or {}).get(tier, self.otherwise)
 
 
 class Capture(Document):
@@ -164,10 +168,12 @@ class Capture(Document):
 def _step(value: Any) -> Any:
     if not isinstance(value, dict) or isinstance(value.get("stage"), str):
         return value
-    rest = {key for key in value if key not in ("shadow", "canary", "full", "for")}
+    rest = {key for key in value if key not in ("shadow", "canary", "blue_green", "full", "for", "hold")}
     stages = [stage for stage in Stage if stage.value in value]
     if rest or len(stages) != 1:
-        raise ValueError("expected {shadow: N decisions}, {canary: P%, for: N decisions} or {full: true}")
+        raise ValueError(
+            "expected {shadow: N decisions}, {canary: P%, for: N decisions}, {blue_green: N decisions} or {full: true}"
+        )
     return _STEP_FORMS[stages[0]](value)
 
 
@@ -195,10 +201,20 @@ def _full(value: dict[str, Any]) -> dict[str, Any]:
     return {"stage": Stage.FULL, "share": 1.0, "decisions": 0}
 
 
-_STEP_FORMS = {Stage.SHADOW: _shadow, Stage.CANARY: _canary, Stage.FULL: _full}
+_STEP_FORMS = {Stage.SHADOW: _shadow, Stage.CANARY: _canary, Stage.BLUE_GREEN: _blue_green, Stage.FULL: _full}
 
 
 class Spec(Document):
+class _BlueGreenForm(Document):
+    blue_green: Count = Field(ge=1)
+    hold: Period | None = None
+
+
+def _blue_green(value: dict[str, Any]) -> dict[str, Any]:
+    form = _BlueGreenForm.model_validate(value)
+    return {"stage": Stage.BLUE_GREEN, "share": 1.0, "decisions": form.blue_green, "hold": form.hold}
+
+
     """The whole document. ``for_each`` is given if and only if it is a fleet."""
 
     kind: Literal["model", "fleet"]
@@ -242,6 +258,8 @@ class Spec(Document):
                 "for_each", f"columns {', '.join(self.for_each.by)}", "no for_each in a model, only in a fleet"
             )
         if self.kind == "fleet" and self.for_each is None:
+    waves: Waves | None = None
+    """How many of a fleet's models a batch of challengers reaches at once; absent, all."""
             raise misfit("for_each", "nothing", "the columns that split the fleet, such as {by: [carrier]}")
         try:
             named = [name for _, name, _, _ in string.Formatter().parse(self.name) if name is not None]
@@ -348,7 +366,17 @@ class Spec(Document):
         """Digest of what decides about its versions and answers: gates, approval, rollout, retraining, overrides."""
         parts = self.model_dump(
             mode="json",
-            include={"gates", "approval", "rollout", "guardrail", "retrain", "monitor", "risk_tier", "overrides"},
+            include={
+                "gates",
+                "approval",
+                "rollout",
+                "guardrail",
+                "waves",
+                "retrain",
+                "monitor",
+                "risk_tier",
+                "overrides",
+            },
             exclude_none=True,
         )
         return digest_of(canonical.encode(parts))

@@ -10,10 +10,12 @@ from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from runtime.domain.capacity import RetrainingBudgetSet
 from runtime.domain.errors import Refused, UnknownModel, UnknownVersion
 from runtime.domain.events import FindingOpened, Step, VersionApproved, VersionRegistered
 from runtime.domain.findings import Alarm, Answered, IncidentOpened, UnknownFinding
 from runtime.domain.grant import SignedGrant
+from runtime.domain.guards import GuardReading
 from runtime.domain.lifecycle import Status
 from runtime.domain.pools import PoolOptions
 from runtime.domain.reports import Comparison, EvaluationReport
@@ -80,6 +82,11 @@ class FindingState:
     incident: str | None = None
     """The common cause that it belongs to."""
 
+    guards: tuple[GuardReading, ...] = ()
+    since: datetime = DAWN
+    """How far ticks were closed when the step began."""
+    paused: str = ""
+    """Why somebody holds it at its step."""
 
 @dataclass(frozen=True, slots=True)
 class IncidentState:
@@ -161,6 +168,17 @@ class HoldState:
     by: str
     seq: int
     released: str | None = None
+    due_weight: float = 0.0
+    """What waiting costs, among the models that are due: loss x traffic x tier."""
+    back_due: str | None = None
+    """The finding because of which the former champion is to come back."""
+    broken: str | None = None
+    """The finding because of which a person was called: its data are broken, and nothing is learnt from them."""
+    broken_at: datetime | None = None
+    trained_until: datetime | None = None
+    """The moment of its last retraining, whatever came of it."""
+    scored: int | None = None
+    """The newest version of which it was told whether its retraining helped."""
     """Why it ended."""
 
 
@@ -206,6 +224,8 @@ class MonitorSave:
 
     @classmethod
     def keys_of(cls, monitors: int) -> tuple[str, ...]:
+    alarms: dict[str, datetime] = field(default_factory=dict)
+    findings: dict[str, str] = field(default_factory=dict)
         """Those of so many monitors, all together."""
         return tuple(cls.key_of(monitors, monitor) for monitor in range(monitors))
 
@@ -309,6 +329,9 @@ class FleetState:
         """Pseudonyms whose keys are gone, by entries from number ``size`` on."""
         return [each.pseudonym for each in self.erasures.values() if each.erased is not None and each.erased >= size]
 
+    retraining_budget: RetrainingBudgetSet | None = None
+    waves: dict[str, str] = field(default_factory=dict)
+    """Batches whose later waves do not start, and why; empty of one that somebody let go on."""
     def spec_of(self, model: ModelState) -> Spec:
         """The spec a model was declared by."""
         return self.specs[model.spec]

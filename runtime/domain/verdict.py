@@ -12,6 +12,8 @@ class Action(StrEnum):
 
     NOTHING = "nothing"
     RETRAIN = "retrain"
+    RECALIBRATE = "recalibrate"
+    ROLL_BACK = "roll_back"
     CALL_A_PERSON = "call_a_person"
 
 

@@ -35,11 +35,14 @@ from runtime.monitoring.resuming import Known
 from runtime.monitoring.rows import DecisionRows, OutcomeRows
 from runtime.monitoring.shards import Shard
 from runtime.monitoring.telling import findings_of
-from runtime.monitoring.watch import Trial, Watch
+from runtime.monitoring.trial import Trial
+from runtime.monitoring.watch import Watch
 from runtime.policy.budget import fleet_thresholds
 from runtime.policy.retraining import window_opens
 
 MONITOR = "service:monitor"
+from runtime.policy.scorecard import scorecard
+from runtime.statistics.bins import NumericBins
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 WEEK = timedelta(days=7)
 
@@ -165,7 +168,8 @@ class Monitor:
         if ended <= last:
             return []
         weeks = {name: self.watches[name].week_over() for name in sorted(self.watches) if self._is_news(name)}
-        if self.state.alarm_budget is None or self.state.watermark == DAWN or not weeks:
+        nobody_asks = self.state.alarm_budget is None and self.state.retraining_budget is None
+        if nobody_asks or self.state.watermark == DAWN or not weeks:
             return []
         if self.state.monitors != self.shard.monitors:
             return []  # done again for models taken over: those that had them measured it then
@@ -249,6 +253,13 @@ class Monitor:
     @_after.register(e.VersionRefused)
     def _(self, event: e.RolloutAborted | e.VersionRefused, baseline: Baseline | None) -> None:  # noqa: ARG002
         model = self.state.model(event.model)
+    def _cuts(self, model: str, output: str) -> tuple[float, ...]:
+        """The edges of the bins in which answers are compared: those of the champion's own in its baseline."""
+        baseline = self._watch(model).baseline
+        known = {} if baseline is None else {each.name: each.bins for each in baseline.features.features}
+        bins = known.get(output)
+        return bins.edges if isinstance(bins, NumericBins) else ()
+
         if model.rollout is None and event.model in self.watches:
             self.watches[event.model].trial = None
 
@@ -295,7 +306,22 @@ class Monitor:
             return 0, []
         watch.closed_until = end
         watch.settle()
-        drafts = self._judged(watch, end)
+        drafts = self._judged(watch, end) + self._scored(watch, end)
+    def _try(self, watch: Watch, decisions: DecisionRows, fresh: Sequence[bool]) -> None:
+        """Shows the running step what it can say before outcomes: fresh rows of the challenger, and pairs."""
+        trial = watch.trial
+        if trial is None:
+            return
+        answers: Sequence[Answered | None] = decisions.answers or [None] * len(decisions.keys)
+        for key, output, answered, is_fresh in zip(decisions.keys, decisions.outputs, answers, fresh, strict=True):
+            if not is_fresh:
+                continue
+            if decisions.version == trial.version:
+                trial.answer(output, answered)
+            pair = watch.waiting.pair_of(key)
+            if pair is not None:
+                trial.pair(pair)
+
         drafts += [
             Draft(found, MONITOR, found.finding)
             for found in findings_of(watch, end, spec.monitor, self.evidence.append)
@@ -306,15 +332,24 @@ class Monitor:
         trial = watch.trial
         if trial is None or not trial.ready:
             return []
-        trial.told = True
+        comparison, guards, said = trial.tell()
         measured = e.RolloutMeasured(
             model=watch.model,
             version=trial.version,
             step=trial.step,
-            comparison=trial.comparison(),
+            comparison=comparison,
+            guards=guards or None,
             as_of=end,
         )
-        return [Draft(measured, MONITOR, derived_id("measured", watch.model, trial.version, trial.step))]
+        key = ("measured", watch.model, trial.version, trial.step, *(() if said == "judged" else (said,)))
+        return [Draft(measured, MONITOR, derived_id(*key))]
+
+    def _scored(self, watch: Watch, end: datetime) -> list[Draft]:
+        """Whether the retraining that made the champion helped, once enough outcomes came under it."""
+        scored = scorecard(self.state, watch.model, watch.version, watch.recent_performance, end)
+        if scored is None or len(watch.recent) < (watch.recent.maxlen or 0):
+            return []
+        return [Draft(scored, MONITOR, derived_id("scored", watch.model, scored.version))]
 
 
 def _digests(state: FleetState) -> set[str]:

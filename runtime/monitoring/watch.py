@@ -22,6 +22,7 @@ from runtime.monitoring.gauge import Gauge
 from runtime.monitoring.judged import Judged, classes_of, errors_of, losses_of, performance
 from runtime.monitoring.pairs import MAX_WAITING, RowKey, Waiting, WaitingRows
 from runtime.monitoring.rows import DecisionRows
+from runtime.monitoring.trial import Trial
 from runtime.monitoring.slicing import Slicing
 from runtime.policy.budget import own_threshold
 from runtime.statistics.comparison import PairedMoments, compare_moments
@@ -31,38 +32,6 @@ from runtime.statistics.profile import Counts
 from runtime.statistics.scoring import compared
 
 TAKEN = ("decisions", "outcomes", "late")
-
-
-@dataclass(slots=True)
-class Trial:
-    """A rollout step being judged: losses of champion and challenger on the same rows, as moments."""
-
-    version: int
-    champion: int
-    step: int
-    needed: int
-    metric: Metric
-    classes: int | None = None
-    moments: PairedMoments = field(default_factory=lambda: PairedMoments.from_errors([], []))
-    told: bool = False
-
-    def judge(self, waiting: Waiting, actual: float) -> None:
-        """Adds one row when both versions predicted it in this step."""
-        if waiting.step != (self.version, self.step):
-            return
-        champion, challenger = waiting.of(self.champion), waiting.of(self.version)
-        if champion is not None and challenger is not None and math.isfinite(champion) and math.isfinite(challenger):
-            mine, theirs = (losses_of(self.metric, [(each, actual)], self.classes) for each in (challenger, champion))
-            self.moments = self.moments + PairedMoments.from_errors(mine, theirs)
-
-    @property
-    def ready(self) -> bool:
-        """Enough rows are judged, and nobody was told yet."""
-        return not self.told and self.moments.rows >= self.needed
-
-    def comparison(self, confidence: float = 0.95) -> Comparison:
-        """The evidence so far."""
-        return compared(compare_moments(self.moments, confidence=confidence), self.metric)
 
 
 class Watch:
@@ -244,6 +213,7 @@ class Watch:
     def _joined(self) -> list[tuple[RowKey, Waiting, float]]:
         judged = []
         for key in sorted(self.told):
+            self.trial.close()
             waiting = self.waiting.outcome(key)
             if waiting is not None:
                 judged.append((key, waiting, self.told.pop(key)))

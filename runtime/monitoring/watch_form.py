@@ -14,12 +14,14 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
+from runtime.domain.guards import Guardrail
 from runtime.domain.metrics import Metric
 from runtime.domain.spec import Spec
 from runtime.monitoring.baseline import Baseline
 from runtime.monitoring.gauge import Gauge
 from runtime.monitoring.pairs import RowKey, WaitingRows
-from runtime.monitoring.watch import TAKEN, Trial, Watch
+from runtime.monitoring.trial import Trial
+from runtime.monitoring.watch import TAKEN, Watch
 from runtime.statistics.comparison import PairedMoments
 from runtime.statistics.errors import CorruptState
 from runtime.statistics.packed import model_digest, pack_counts, pack_state, unpack_counts, unpack_state
@@ -193,14 +195,30 @@ def _trial_document(trial: Trial) -> Document:
         "metric": trial.metric.value,
         "classes": trial.classes,
         "moments": trial.moments.as_document(),
-        "told": trial.told,
+        "guardrail": trial.guardrail.as_document(),
+        "cuts": list(trial.cuts),
+        "excess": trial.excess.as_document(),
+        "apart": None if trial.apart is None else trial.apart.as_document(),
+        "pairs": [[float.hex(each) for each in pair] for pair in trial.pairs],
+        **{name: getattr(trial, name) for name in _OF_TRIALS},
     }
 
 
 def _trial_of(document: Document) -> Trial:
-    plain = {name: document[name] for name in ("version", "champion", "step", "needed", "classes", "told")}
-    moments = PairedMoments.from_document(document["moments"])
-    return Trial(**plain, metric=Metric(document["metric"]), moments=moments)
+    names = ("version", "champion", "step", "needed", "classes", *_OF_TRIALS)
+    return Trial(
+        **{name: document[name] for name in names},
+        metric=Metric(document["metric"]),
+        guardrail=Guardrail.model_validate(document["guardrail"]),
+        cuts=tuple(document["cuts"]),
+        moments=PairedMoments.from_document(document["moments"]),
+        excess=Sums.from_document(document["excess"]),
+        apart=None if document["apart"] is None else Apart.from_document(document["apart"]),
+        pairs=[(float.fromhex(mine), float.fromhex(theirs)) for mine, theirs in document["pairs"]],
+    )
+
+
+_OF_TRIALS = ("answered", "failed", "timed", "slow", "told", "ended")
 
 
 def _moment(at: datetime | None) -> str | None:

@@ -61,6 +61,11 @@ _ALLOWED: dict[Role, tuple[type, ...]] = {
         a.MonitoringBudgetSet,
         e.MonitorsSet,
         k.LegalHoldPlaced,
+        e.RolloutPaused,
+        e.RolloutResumed,
+        e.WavesStopped,
+        e.WavesResumed,
+        e.RetrainingBudgetSet,
         k.LegalHoldReleased,
         k.BodiesDeleted,
         k.EvidenceExported,
@@ -85,7 +90,7 @@ _ALLOWED: dict[Role, tuple[type, ...]] = {
         t.AuthenticationSet,
         t.TokenCreated,  # the first admin's
     ),
-    Role.MONITOR: (e.FindingOpened, e.TicksClosed, e.RolloutMeasured, a.TrafficMeasured, e.MonitorSaved),
+    Role.MONITOR: (e.FindingOpened, e.TicksClosed, e.RolloutMeasured, e.RetrainingScored, a.TrafficMeasured, e.MonitorSaved),
     Role.REPLICA: (e.SegmentSealed, e.RecordsLost, e.RecordsDropped, e.LoadRefused, t.AccessRefused),
 }
 
@@ -103,7 +108,8 @@ def may_record(roles: Iterable[Role], kind: type[object]) -> bool:
 def check(state: FleetState, event: e.Event, principal: str, proof: Authenticated | None = None) -> None:
     """Raises ``Forbidden`` when the principal may not record this event now; ``proof`` is who they proved to be."""
     roles = _proved(state, event, principal, proof) if state.authentication == "required" else roles_of(principal)
-    if not any(isinstance(event, _ALLOWED[role]) for role in roles):
+    # Whose yes is asked for stands in the request: a seat may be of any role that people hold.
+    if not isinstance(event, e.ApprovalGiven) and not any(isinstance(event, _ALLOWED[role]) for role in roles):
         needed = sorted(role.value for role, kinds in _ALLOWED.items() if isinstance(event, kinds))
         held = sorted(role.value for role in roles) or "no role"
         raise Forbidden(f"{event.kind} by {principal}", f"it needs the role {' or '.join(needed)}; held: {held}")

@@ -15,6 +15,7 @@ from runtime.domain import events as e
 from runtime.domain.checks import Breach, Check
 from runtime.domain.erasure import ErasurePart
 from runtime.domain.findings import Direction
+from runtime.domain.guards import Guard, GuardReading
 from runtime.domain.metrics import Metric
 from runtime.domain.pools import PoolOptions
 from runtime.domain.reports import (
@@ -83,6 +84,16 @@ STATISTICS = st.builds(
 )
 BREACHES = st.builds(Breach, check=st.sampled_from(Check), of=TEXTS, value=FLOATS, limit=FLOATS, told=TEXTS)
 MODELS = st.sampled_from([MODEL, "flight-time-AA"])
+READINGS = st.builds(
+    GuardReading,
+    guard=st.sampled_from(Guard),
+    rows=COUNTS,
+    value=FLOATS,
+    limit=FLOATS,
+    log_evidence=FLOATS,
+    log_threshold=FLOATS,
+    log_cleared=st.none() | FLOATS,
+)
 VERSIONS = st.integers(1, 3)
 
 BY_NAME: dict[str, st.SearchStrategy[Any]] = {
@@ -98,6 +109,10 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "batch": st.sampled_from(["b1", "b2"]),
     "finding": st.sampled_from(["f1", "f2"]),
     "findings": st.lists(st.sampled_from(["f1", "f2"]), min_size=1, max_size=2).map(tuple),
+    "guards": st.none() | st.lists(READINGS, min_size=1, max_size=2).map(tuple),
+    "fallen": st.lists(MODELS, min_size=1, max_size=2).map(tuple),
+    "alarms": st.none() | st.dictionaries(MODELS, MOMENTS, min_size=1, max_size=2),
+    "every": st.sampled_from([timedelta(days=7), timedelta(days=28)]),
     "incident": st.sampled_from(["i1", "i2"]),
     "evidence": st.none() | DIGESTS,
     "rows_a_day": st.dictionaries(MODELS, st.floats(0, 1e6), max_size=2),
@@ -169,6 +184,8 @@ def _field(kind: type[Any], name: str, annotation: Any) -> st.SearchStrategy[Any
     if name == "spec":
         return st.just("flights")
     if name in BY_NAME:
+    (e.RetrainingBudgetSet, "models"): VERSIONS,
+    (e.RetrainingStarted, "findings"): st.none() | st.dictionaries(MODELS, BY_NAME["finding"], min_size=1, max_size=2),
         return BY_NAME[name]
     if name in DIGEST_FIELDS:
         return DIGESTS

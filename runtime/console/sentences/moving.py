@@ -8,6 +8,8 @@ from runtime.console.words import (
     count,
     day,
     listed,
+    minute,
+    short,
     step_in_words,
 )
 from runtime.domain import events as e
@@ -21,7 +23,40 @@ def _(event: e.ApprovalRequested) -> Told:
 
 @tell.register
 def _(event: e.ApprovalGiven) -> Told:
-    return Told(f"approval of version {event.version} given", event.reason)
+    role = "" if event.role is None else f" as {event.role}"
+    bound = "" if event.conditions is None else f"on condition of {listed(event.conditions)}"
+    return Told(f"approval of version {event.version} given{role}", event.reason, bound)
+
+
+@tell.register
+def _(event: e.ApprovalTimedOut) -> Told:
+    return Told(f"nobody decided on version {event.version} in time")
+
+
+@tell.register
+def _(event: e.RenewalAsked) -> Told:
+    return Told(f"version {event.version} is to serve for longer", event.reason)
+
+
+@tell.register
+def _(event: e.RenewalRefused) -> Told:
+    return Told(f"version {event.version} is not to serve for longer", event.reason)
+
+
+@tell.register
+def _(event: e.ApprovalRevoked) -> Told:
+    return Told(f"approval of version {event.version} revoked", event.reason)
+
+
+@tell.register
+def _(event: e.BreakGlassOpened) -> Told:
+    hours = f"for {event.valid_seconds / 3600:g} h, once another person signs"
+    return Told(f"version {event.version} is to serve at once without its approval", event.reason, hours)
+
+
+@tell.register
+def _(event: e.BreakGlassSigned) -> Told:
+    return Told(f"glass broken for version {event.version}, signed", event.reason)
 
 
 @tell.register
@@ -66,7 +101,29 @@ def _(event: e.RolloutStarted) -> Told:
 @tell.register
 def _(event: e.RolloutMeasured) -> Told:
     step = f"step {event.step + 1} of version {event.version}'s rollout"
-    return Told(f"{step} measured", numbers=comparison_in_words(event.comparison))
+    broken = tuple(reading.guard.value for reading in event.guards or () if reading.is_broken)
+    numbers = comparison_in_words(event.comparison) if event.comparison.rows else "before any outcome"
+    return Told(f"{step} measured", f"guard broken: {listed(broken)}" if broken else "", numbers)
+
+
+@tell.register
+def _(event: e.RolloutPaused) -> Told:
+    return Told(f"rollout of version {event.version} paused", event.reason)
+
+
+@tell.register
+def _(event: e.RolloutResumed) -> Told:
+    return Told(f"rollout of version {event.version} goes on", event.reason)
+
+
+@tell.register
+def _(event: e.WavesStopped) -> Told:
+    return Told(f"waves of batch {short(event.batch)} stopped after wave {event.wave}", event.reason, about=event.spec)
+
+
+@tell.register
+def _(event: e.WavesResumed) -> Told:
+    return Told(f"waves of batch {short(event.batch)} go on", event.reason, about=event.spec)
 
 
 @tell.register

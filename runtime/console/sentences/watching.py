@@ -65,6 +65,8 @@ def _(event: e.VerdictReached) -> Told:
         Action.NOTHING: "nothing to do about",
         Action.RETRAIN: "retrain because of",
         Action.CALL_A_PERSON: "a person must look at",
+        Action.RECALIBRATE: "a person must recalibrate because of",
+        Action.ROLL_BACK: "roll back because of",
     }[event.verdict.action]
     return Told(f"verdict, {action} the finding of {day(event.as_of)}", event.verdict.reason)
 
@@ -112,6 +114,21 @@ def _(event: e.RetrainingStarted) -> Told:
 
 
 @tell.register
+@tell.register
+def _(event: e.RetrainingBudgetSet) -> Told:
+    days = event.every.total_seconds() / 86_400
+    most = f"at most {count(event.models, 'model')} in {days:g} days"
+    return Told("retraining budget set", event.reason, most, "fleet")
+
+
+@tell.register
+def _(event: e.RetrainingScored) -> Told:
+    name = spelled(event.metric.error_name)
+    after, before, usual = (shown(event.metric, each) for each in (event.after, event.before, event.usual))
+    end = f"{name} {after} on {count(event.rows, 'row')}, against {before} at the alarm and {usual} usually"
+    return Told(f"retraining of version {event.version} {'helped' if event.helped else 'did not help'}", numbers=end)
+
+
 def _(event: e.RetrainingFinished) -> Told:
     end = "succeeded" if event.succeeded else "failed"
     return Told(f"retraining {short(event.batch)} {end}", event.reason, about="fleet")

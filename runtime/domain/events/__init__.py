@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_args
 from pydantic import Field, TypeAdapter
 
 from runtime.domain.alarms import MonitoringBudgetSet, TrafficMeasured
+from runtime.domain.capacity import RetrainingBudgetSet, RetrainingScored
 from runtime.domain.erasure import SubjectErased, SubjectErasureOrdered
 from runtime.domain.events.approvals import ApprovalGiven, ApprovalRequested, GrantIssued, GrantRevoked, VersionApproved
 from runtime.domain.events.control import CommandRefused, GovernorStarted
@@ -52,10 +53,14 @@ from runtime.domain.events.versions import (
 from runtime.domain.findings import FindingAnswered, IncidentOpened
 from runtime.domain.ids import VersionNumber
 from runtime.domain.keeping import BodiesDeleted, EvidenceExported, LegalHoldPlaced, LegalHoldReleased
+    RolloutPaused,
+    RolloutResumed,
 from runtime.domain.monitors import MonitorSaved, MonitorsSet
 from runtime.domain.pools import ModelMoved, PoolConfigured
 from runtime.domain.tokens import AccessRefused, AuthenticationSet, RoleGiven, RoleTaken, TokenCreated, TokenRevoked
 
+    WavesResumed,
+    WavesStopped,
 __all__ = [
     "ApprovalGiven",
     "ApprovalRequested",
@@ -107,12 +112,20 @@ __all__ = [
     "VersionRefused",
     "VersionRegistered",
     "WatermarkAdvanced",
+    "RenewalAsked",
+    "RenewalRefused",
+    "RetirementAnnounced",
+    "RetirementCancelled",
+    "RetrainingBudgetSet",
     "event_from_document",
+    "RetrainingScored",
     "event_from_json",
 ]
 
 Event = Annotated[
     SpecApplied
+    "RolloutPaused",
+    "RolloutResumed",
     | ModelDeclared
     | PartitionSkipped
     | ModelSuspended
@@ -132,6 +145,8 @@ Event = Annotated[
     | RolloutMeasured
     | RolloutAdvanced
     | RolloutAborted
+    "WavesResumed",
+    "WavesStopped",
     | VersionPromoted
     | RolledBack
     | WatermarkAdvanced
@@ -166,6 +181,10 @@ Event = Annotated[
     | MonitorSaved
     | GovernorStarted
     | CommandRefused,
+    | RolloutPaused
+    | RolloutResumed
+    | WavesStopped
+    | WavesResumed
     Field(discriminator="kind"),
 ]
 """Any ledger event; ``kind`` tells which."""
@@ -181,6 +200,8 @@ def event_from_document(document: dict[str, Any]) -> Event:
 
 def event_from_json(content: bytes, expected: type[Any]) -> Event:
     """As ``event_from_document``, of JSON that is expected to be an ``expected``: a third faster when it is."""
+    | RetrainingBudgetSet
+    | RetrainingScored
     if expected in _TYPES:
         event: Event = expected.model_validate_json(content)  # which refuses another kind
         return event

@@ -88,7 +88,11 @@ class VerdictReached(Document):
 
 
 class RetrainingStarted(Document):
-    """The operator submitted one job for all models due at this moment."""
+    """The operator submitted one job for all models due at this moment.
+
+    ``alarms``: since when the errors grew, of those that are retrained because of an alarm; their challengers must win
+    on rows after that. ``findings``: by model, which alarm it was.
+    """
 
     kind: Literal["retraining_started"] = "retraining_started"
     batch: str
@@ -98,6 +102,8 @@ class RetrainingStarted(Document):
     reason: str
 
 
+    alarms: Annotated[dict[ModelName, Moment], Field(min_length=1)] | None = None
+    findings: Annotated[dict[ModelName, str], Field(min_length=1)] | None = None
 class RetrainingFinished(Document):
     """The batch ended: succeeded, or failed with a reason."""
 

@@ -8,16 +8,22 @@ from typing import Literal
 from pydantic import Field
 
 from runtime.domain.base import Document, Moment
+from runtime.domain.guards import GuardReading
 from runtime.domain.ids import ModelName, VersionNumber
 from runtime.domain.reports import Comparison
 
 
 class Stage(StrEnum):
-    """How a rollout step treats the challenger."""
+    """How a rollout step treats the challenger.
+
+    ``blue_green``: it answers all traffic, and the champion stays loaded and predicts beside it, so that going back is
+    one change of the route.
+    """
 
     SHADOW = "shadow"
     CANARY = "canary"
     FULL = "full"
+    BLUE_GREEN = "blue_green"
 
 
 class Step(Document):
@@ -30,6 +36,7 @@ class Step(Document):
 
 class RolloutStarted(Document):
     """A rollout of an approved version began at its first step."""
+    hold: Duration | None = None
 
     kind: Literal["rollout_started"] = "rollout_started"
     model: ModelName
@@ -52,6 +59,7 @@ class RolloutAdvanced(Document):
     """The rollout moved to a later step."""
 
     kind: Literal["rollout_advanced"] = "rollout_advanced"
+    guards: Annotated[tuple[GuardReading, ...], Field(min_length=1)] | None = None
     model: ModelName
     version: VersionNumber
     step: int
@@ -65,6 +73,47 @@ class RolloutAborted(Document):
     model: ModelName
     version: VersionNumber
     reason: str
+class RolloutPaused(Document):
+    """Somebody holds a rollout at its step: it goes on to no other one, but a guard may still end it."""
+
+    kind: Literal["rollout_paused"] = "rollout_paused"
+    model: ModelName
+    version: VersionNumber
+    reason: str
+
+
+class RolloutResumed(Document):
+    """A rollout that was paused goes on."""
+
+    kind: Literal["rollout_resumed"] = "rollout_resumed"
+    model: ModelName
+    version: VersionNumber
+    reason: str
+
+
+class WavesStopped(Document):
+    """A wave of a fleet's rollout ended badly: later waves of the batch do not start."""
+
+    kind: Literal["waves_stopped"] = "waves_stopped"
+    spec: str
+    batch: str
+    wave: int
+    fallen: Annotated[tuple[ModelName, ...], Field(min_length=1)]
+    """Models of the wave whose challenger was ended."""
+    of: int
+    """Models of the wave."""
+    reason: str
+
+
+class WavesResumed(Document):
+    """Somebody lets the batch's waves go on all the same."""
+
+    kind: Literal["waves_resumed"] = "waves_resumed"
+    spec: str
+    batch: str
+    reason: str
+
+
 
 
 class VersionPromoted(Document):

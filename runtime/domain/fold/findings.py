@@ -136,7 +136,11 @@ def _require_fitting(what: str, event: f.FindingAnswered, finding: FindingState 
 def _not_due(state: FleetState, finding: str, model: str, entry: Entry) -> None:
     """No retraining follows from this finding any more; one that runs already goes on."""
     if state.model(model).due == finding:
-        update(state, model, entry, due=None, due_since=None)
+        update(state, model, entry, due=None, due_since=None, due_weight=0.0)
+    if state.model(model).back_due == finding:
+        update(state, model, entry, back_due=None)
+    if state.model(model).broken == finding:
+        update(state, model, entry, broken=None, broken_at=None)
 
 
 @change.register

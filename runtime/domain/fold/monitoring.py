@@ -47,10 +47,32 @@ def _(event: e.VerdictReached, state: FleetState, entry: Entry) -> None:
     if event.incident is not None:
         joined(state, event.incident, finding.opened)
     state.findings[event.finding] = replace(finding, verdict=event.verdict, incident=event.incident)
-    if event.verdict.action == "retrain":
-        update(state, event.model, entry, due=event.finding, due_since=event.as_of)
-    else:
-        update(state, model.name, entry)
+    update(state, model.name, entry, **_follows(event, finding.opened))
+
+
+def _follows(event: e.VerdictReached, opened: e.FindingOpened) -> dict[str, Any]:
+    """What a verdict changes of its model, beside that it was reached."""
+    numbers = event.verdict.numbers
+    match event.verdict.action:
+        case Action.RETRAIN:
+            return {"due": event.finding, "due_since": event.as_of, "due_weight": numbers.get("priority", 0.0)}
+        case Action.ROLL_BACK:
+            return {"back_due": event.finding}
+        case Action.CALL_A_PERSON if _breaks_a_column(opened) and event.incident is None:
+            # A retraining that waits would learn from what is broken now.
+            called_off = {"due": None, "due_since": None, "due_weight": 0.0}
+            return {"broken": event.finding, "broken_at": event.as_of, **called_off}
+        case _:
+            return {}
+
+
+def _breaks_a_column(opened: e.FindingOpened) -> bool:
+    """Whether what was found is about what a column holds; late, few or repeated rows break none."""
+    failed = {each.check for each in opened.breaches or ()}
+    return opened.about is e.FindingKind.DATA_DRIFT or not failed.isdisjoint(_OF_COLUMNS)
+
+
+_OF_COLUMNS = frozenset({Check.MISSING, Check.UNSEEN, Check.OUT_OF_RANGE, Check.CONSTANT, Check.TYPE, Check.INFINITE})
 
 
 @change.register
@@ -61,8 +83,24 @@ def _(event: e.RetrainingStarted, state: FleetState, entry: Entry) -> None:
             raise Refused(f"retraining {event.batch}", f"{name} is in batch {state.model(name).batch}")
     for name in event.models:
         count = state.model(name).retrainings + 1
-        update(state, name, entry, due=None, due_since=None, batch=event.batch, retrainings=count)
-    state.batches[event.batch] = BatchState(event.batch, event.spec, event.models, event.as_of, entry.seq)
+        changes: dict[str, Any] = {"due": None, "due_since": None, "due_weight": 0.0, "trained_until": event.as_of}
+        update(state, name, entry, batch=event.batch, retrainings=count, **changes)
+    alarms, findings = event.alarms or {}, event.findings or {}
+    begun = BatchState(event.batch, event.spec, event.models, event.as_of, entry.seq, alarms=alarms, findings=findings)
+    state.batches[event.batch] = begun
+
+
+@change.register
+def _(event: e.RetrainingBudgetSet, state: FleetState, entry: Entry) -> None:
+    state.retraining_budget = event
+
+
+@change.register
+def _(event: e.RetrainingScored, state: FleetState, entry: Entry) -> None:
+    model = live(state, event.model)
+    if model.champion != event.version:
+        raise Refused(f"scorecard of {event.model} version {event.version}", "it is not the champion")
+    update(state, event.model, entry, scored=event.version)
 
 
 @change.register

@@ -15,6 +15,7 @@ from runtime.domain.state import FleetState, ModelState, RolloutState, VersionSt
 _STAGE_MOVES: dict[e.Stage, Move | None] = {
     e.Stage.SHADOW: Move.SHADOW,
     e.Stage.CANARY: Move.CANARY,
+    e.Stage.BLUE_GREEN: Move.CANARY,
     e.Stage.FULL: None,
 }
 
@@ -49,7 +50,8 @@ def _(event: e.RolloutMeasured, state: FleetState, entry: Entry) -> None:
     rollout = _running(model, event.version)
     if rollout.step != event.step:
         raise Refused(f"measure of {event.model} step {event.step}", f"the rollout is at step {rollout.step}")
-    measured = replace(rollout, measured=event.comparison, measured_as_of=event.as_of)
+    guards = event.guards or ()
+    measured = replace(rollout, measured=event.comparison, measured_as_of=event.as_of, guards=guards)
     update(state, event.model, entry, rollout=measured)
 
 
@@ -59,12 +61,51 @@ def _(event: e.RolloutAdvanced, state: FleetState, entry: Entry) -> None:
     rollout = _running(model, event.version)
     if not rollout.step < event.step < len(rollout.steps):
         raise Refused(f"advance {event.model} to step {event.step}", f"it is at {rollout.step} of {len(rollout.steps)}")
-    moved = RolloutState(event.version, rollout.steps, event.step)
+    if rollout.paused:
+        raise Refused(f"advance {event.model} to step {event.step}", f"the rollout is paused: {rollout.paused}")
+    moved = RolloutState(event.version, rollout.steps, event.step, since=state.ticks_until)
     versions = _entered(model, event.version, moved.current)
     update(state, event.model, entry, versions=versions, rollout=moved)
 
 
 @change.register
+@change.register
+def _(event: e.RolloutPaused, state: FleetState, entry: Entry) -> None:
+    model = live(state, event.model)
+    rollout = _running(model, event.version)
+    what = f"pause of the rollout of {event.model} version {event.version}"
+    if rollout.paused:
+        raise Refused(what, f"it is paused already: {rollout.paused}")
+    if not event.reason.strip():
+        raise Refused(what, "a reason is expected")
+    update(state, event.model, entry, rollout=replace(rollout, paused=event.reason))
+
+
+@change.register
+def _(event: e.RolloutResumed, state: FleetState, entry: Entry) -> None:
+    model = live(state, event.model)
+    rollout = _running(model, event.version)
+    if not rollout.paused:
+        raise Refused(f"resuming the rollout of {event.model} version {event.version}", "it is not paused")
+    update(state, event.model, entry, rollout=replace(rollout, paused=""))
+
+
+@change.register
+def _(event: e.WavesStopped, state: FleetState, entry: Entry) -> None:
+    state.spec(event.spec)
+    if event.batch in state.waves:
+        stands = state.waves[event.batch] or "somebody let them go on"
+        raise Refused(f"stop of the waves of batch {event.batch}", f"they were stopped once: {stands}")
+    state.waves[event.batch] = event.reason or "a wave ended badly"
+
+
+@change.register
+def _(event: e.WavesResumed, state: FleetState, entry: Entry) -> None:
+    if not state.waves.get(event.batch):
+        raise Refused(f"resuming the waves of batch {event.batch}", "they are not stopped")
+    state.waves[event.batch] = ""
+
+
 def _(event: e.RolloutAborted, state: FleetState, entry: Entry) -> None:
     model = live(state, event.model)
     _running(model, event.version)
@@ -88,6 +129,7 @@ def _(event: e.VersionPromoted, state: FleetState, entry: Entry) -> None:
         former = (*former, old.number)
     changes: dict[str, Any] = {"champion": event.version, "champion_since": event.as_of, "former": former}
     update(state, event.model, entry, versions=versions, rollout=None, **changes)
+    changes |= {"back_due": None, "broken": None, "broken_at": None}
 
 
 @change.register
@@ -106,4 +148,5 @@ def _(event: e.RolledBack, state: FleetState, entry: Entry) -> None:
     former = model.former[: model.former.index(event.to)]
     if model.rollout is not None:
         versions = moved(replace(model, versions=versions), model.rollout.version, Move.ROLL_BACK, reason=event.reason)
-    update(state, event.model, entry, versions=versions, champion=event.to, former=former, rollout=None)
+    changes: dict[str, Any] = {"champion": event.to, "former": former, "rollout": None, "back_due": None}
+    update(state, event.model, entry, versions=versions, **changes)

@@ -17,7 +17,8 @@ from runtime.monitoring.pairs import WaitingRows
 from runtime.monitoring.resuming import Known, candidates, resume
 from runtime.monitoring.saved import pack, unpack
 from runtime.monitoring.shards import Shard
-from runtime.monitoring.watch import Trial, Watch
+from runtime.monitoring.trial import Trial
+from runtime.monitoring.watch import Watch
 from runtime.statistics.errors import CorruptState
 from tests.unit.domain.lives import MODEL, STEPS, started
 from tests.unit.monitoring.world import Traffic, World

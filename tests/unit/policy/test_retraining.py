@@ -8,7 +8,8 @@ import pytest
 from runtime.domain import events as e
 from runtime.domain.reports import FeatureStatistic
 from runtime.domain.verdict import Action, Verdict
-from runtime.policy.retraining import due_models, verdict, window_opens
+from runtime.policy.due import due_models
+from runtime.policy.retraining import verdict, window_opens
 from tests.unit.domain.lives import (
     MODEL,
     MONDAY,
