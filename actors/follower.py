@@ -40,30 +40,30 @@ class GovernorClient:
 
     async def entries(self, since: int) -> list[Entry]:
         """Entries from ``since`` on; empty when nothing new came within the governor's poll time."""
-        return await _patiently(lambda: self._governor.entries.remote(since))
+        return await patiently(lambda: self._governor.entries.remote(since))
 
     async def following(self, pool: str) -> int:
         """How many live replicas of the pool follow the present routes."""
-        return await _patiently(lambda: self._governor.following.remote(pool))
+        return await patiently(lambda: self._governor.following.remote(pool))
 
     async def monitoring(self) -> Monitoring:
         """How many monitors share the models, and what they saved."""
-        return await _patiently(self._governor.monitoring.remote)
+        return await patiently(self._governor.monitoring.remote)
 
     async def size(self) -> int:
         """Entries in the ledger."""
-        return await _patiently(self._governor.size.remote)
+        return await patiently(self._governor.size.remote)
 
     async def record(self, drafts: Sequence[Draft]) -> list[Answer]:
         """The governor's answers; refusals are logged here and recorded there."""
-        answers: list[Answer] = await _patiently(lambda: self._governor.record.remote(Packed(drafts), self._own_key))
+        answers: list[Answer] = await patiently(lambda: self._governor.record.remote(Packed(drafts), self._own_key))
         for draft, answer in zip(drafts, answers, strict=True):
             if isinstance(answer, FleetwardError):
                 logger.warning("%s by %s: %s", draft.event.kind, draft.principal, answer)
         return answers
 
 
-async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
+async def patiently(call: Callable[[], Awaitable[T]]) -> T:
     """The answer of a call that is repeated until the ledger's writer gives one."""
     while True:
         try:

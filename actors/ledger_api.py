@@ -18,13 +18,16 @@ from ray import serve
 from ray.serve import Application, RunTarget
 from ray.serve.schema import ApplicationStatus
 
+from actors.commanding import GovernorCommands
 from actors.front import start_front
 from actors.names import API
 from runtime.control.admission import Admission
 from runtime.control.application import application as control_application
 from runtime.control.asking import Control
+from runtime.control.feed import MOST_WATCHERS, Feed
 from runtime.control.routed import Routed
 from runtime.control.standing import Standing
+from runtime.control.wanted import Acting
 from runtime.domain.errors import SettingsError
 from runtime.serving.authentication.checking import Checking
 from runtime.serving.ledger_api import PREFIX as LEDGER_PREFIX
@@ -40,10 +43,11 @@ _ASK_SECONDS = 0.1
 class LedgerApi:
     """One replica. It is ready at once: a ledger that is away is told to whoever asks."""
 
-    def __init__(self, database: str, checking: Checking) -> None:
+    def __init__(self, database: str, checking: Checking, replicas: int) -> None:
         ledger = Ledger(database)
         standing = Standing(ledger.opened)
-        control = Control(standing, Admission(checking.gate(), standing))
+        acting = Acting(GovernorCommands(), checking.new_key, replicas)
+        control = Control(standing, Admission(checking.gate(), standing), acting, Feed(standing))
         self._application = Routed(
             {LEDGER_PREFIX: application(ledger, checking.gate())}, otherwise=control_application(control)
         )
@@ -53,25 +57,25 @@ class LedgerApi:
         return self._application
 
 
-def api_app(database: str, checking: Checking) -> Application:
+def api_app(database: str, checking: Checking, replicas: int) -> Application:
     """The Serve application."""
     deploy = serve.deployment(
         name="LedgerApi",
         num_replicas=1,
-        max_ongoing_requests=32,
+        max_ongoing_requests=MOST_WATCHERS + 64,
         graceful_shutdown_wait_loop_s=0.2,
         graceful_shutdown_timeout_s=5.0,
         ray_actor_options={"num_cpus": 0, "resources": _ON_THE_HEAD},
         logging_config={"enable_access_log": False},
     )
-    bound: Application = deploy(serve.ingress()(LedgerApi)).bind(database, checking)
+    bound: Application = deploy(serve.ingress()(LedgerApi)).bind(database, checking, replicas)
     return bound
 
 
 def begin_api(settings: Settings) -> None:
     """Have the application started beside whatever else starts. Safe to repeat."""
     start_front(settings)
-    target = RunTarget(api_app(settings.database, Checking.of(settings)), API, PREFIX)
+    target = RunTarget(api_app(settings.database, Checking.of(settings), settings.replicas), API, PREFIX)
     waiting: dict[str, Any] = {
         "wait_for_ingress_deployment_creation": False,
         "wait_for_applications_running": False,

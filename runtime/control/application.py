@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
-from runtime.control import reading
-from runtime.control.asking import Control
-from runtime.control.problems import tell_problems
+from runtime.control import reading, watching, writing
+from runtime.control.asking import Control, only_known
+from runtime.control.bounded import Bounded
+from runtime.control.problems import PROBLEMS, tell_problems
 
 PREFIX = "/v1"
+LARGEST_BODY = 1 << 20
 
 
 def application(control: Control) -> FastAPI:
@@ -20,8 +22,12 @@ def application(control: Control) -> FastAPI:
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,
+        responses=PROBLEMS,
+        dependencies=[Depends(only_known)],
     )
     made.state.control = control
+    made.add_middleware(Bounded, largest_bytes=LARGEST_BODY)
     tell_problems(made)
-    made.include_router(reading.router)
+    for router in (reading.router, watching.router, writing.router()):
+        made.include_router(router)
     return made

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
 from runtime.control.admission import Admission, Caller
+from runtime.control.feed import Feed
 from runtime.control.pages import DEFAULT_LIMIT, LARGEST_LIMIT
+from runtime.control.repeats import Repeats
 from runtime.control.standing import Standing
+from runtime.control.wanted import Acting
+from runtime.domain.errors import RequestError
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,9 @@ class Control:
 
     standing: Standing
     admission: Admission
+    acting: Acting
+    feed: Feed
+    repeats: Repeats = field(default_factory=lambda: Repeats(time.monotonic))
 
 
 def _control(request: Request) -> Control:
@@ -27,6 +35,14 @@ def _control(request: Request) -> Control:
 
 async def _caller(request: Request) -> Caller:
     return await _control(request).admission.admit(dict(request.scope["headers"]))
+
+
+def only_known(request: Request) -> None:
+    """Raises ``RequestError`` for what a route does not read of the query: a misspelt filter must not be none."""
+    known = {each.alias for each in request.scope["route"].dependant.query_params}
+    for name in request.query_params:
+        if name not in known:
+            raise RequestError("query", repr(name[:40]), ", ".join(sorted(known)) or "nothing")
 
 
 Asked = Annotated[Control, Depends(_control)]

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -14,8 +15,25 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from runtime.domain.errors import FleetwardError, IdempotencyConflict, SchemaMismatch
-from runtime.serving.protocols.problem import MEDIA_TYPE, problem, problem_of
+from runtime.domain.errors import FleetwardError, IdempotencyConflict, Refused, SchemaMismatch
+from runtime.serving.protocols.problem import MEDIA_TYPE, phrase, problem, problem_of
+
+_STATUSES = (400, 401, 403, 404, 409, 412, 413, 422, 429, 500, 503)
+_SCHEMA = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "error"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "error": {"type": "string"},
+    },
+}
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"description": phrase(status), "content": {MEDIA_TYPE: {"schema": _SCHEMA}}} for status in _STATUSES
+}
+"""What any route may be answered with instead, as its description says."""
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +52,9 @@ async def _refused(_request: Request, error: Exception) -> Response:
     headers = {name.decode(): value.decode() for name, value in getattr(error, "headers", ())}
     if isinstance(error, IdempotencyConflict):  # of an Idempotency-Key, that is
         return Response(problem(422, str(error)), 422, headers, MEDIA_TYPE)
+    if isinstance(error, Refused):  # what was refused and why, each by itself
+        told = problem(error.status, str(error), what=error.what, reason=error.reason)
+        return Response(told, error.status, headers, MEDIA_TYPE)
     return Response(problem_of(error), error.status, headers, MEDIA_TYPE)
 
 
@@ -48,10 +69,11 @@ async def _not_taken(request: Request, error: Exception) -> Response:
 
 
 async def _unanswered(request: Request, error: Exception) -> Response:
-    """No such route (404), or another method than it has (405)."""
+    """No such route (404), another method than it has (405), a body that is too large (413)."""
     if not isinstance(error, HTTPException):
         raise error
-    detail = f"nothing is at {request.method} {request.url.path}"
+    nowhere = error.status_code in {404, 405}
+    detail = f"nothing is at {request.method} {request.url.path}" if nowhere else str(error.detail)
     return Response(problem(error.status_code, detail), error.status_code, error.headers, MEDIA_TYPE)
 
 

@@ -42,6 +42,14 @@ def get_whoami(who: Who) -> Document:
     }
 
 
+@router.get("/v1/waiting", summary="How much waits for somebody")
+def get_waiting(asked: Asked, who: Who) -> dict[str, int]:
+    """Versions that wait for consent, findings and incidents that nobody has answered for good, rollouts that run."""
+    who.check(FLEET)
+    with asked.standing.now() as state:
+        return fleet.waiting(state)
+
+
 @router.get("/v1/models", summary="Models by name")
 def get_models(
     asked: Asked, who: Who, limit: Limit = FIRST_PAGE, cursor: Cursor = None, as_of: AsOf = None
@@ -110,10 +118,9 @@ def get_findings(
 ) -> Document:
     """Alarms with their evidence, the policy's answer and people's."""
     who.check(FLEET)
-    before = pages.number_of(cursor)
+    wanted = findings.Asked(model, waiting, pages.number_of(cursor))
     with asked.standing.at(as_of) as state:
-        found = findings.findings(state, model, only_waiting=waiting)
-        return pages.page(state.size, _before(found, before), limit, lambda each: str(each["entry"]))
+        return pages.page(state.size, findings.findings(state, wanted), limit, lambda each: str(each["entry"]))
 
 
 @router.get("/v1/findings/{finding}", summary="One finding or incident")
@@ -136,10 +143,9 @@ def get_incidents(
 ) -> Document:
     """One cause of many models' findings each."""
     who.check(FLEET)
-    before = pages.number_of(cursor)
+    wanted = findings.Asked(model, waiting, pages.number_of(cursor))
     with asked.standing.at(as_of) as state:
-        found = findings.incidents(state, model, only_waiting=waiting)
-        return pages.page(state.size, _before(found, before), limit, lambda each: str(each["entry"]))
+        return pages.page(state.size, findings.incidents(state, wanted), limit, lambda each: str(each["entry"]))
 
 
 @router.get("/v1/specs", summary="Applied specs")
@@ -196,17 +202,19 @@ def get_entries(
     who: Who,
     model: OfModel = None,
     kind: Annotated[list[str] | None, Query(description="Only these kinds.", max_length=100)] = None,
+    by: Annotated[str | None, Query(max_length=300, description="Only what this principal recorded.")] = None,
     limit: Limit = FIRST_PAGE,
     cursor: Cursor = None,
 ) -> Document:
     """What happened, with a sentence each."""
     who.check(ENTRIES)
-    log = asked.standing.log()
+    log, size = asked.standing.log(), asked.standing.size()
     before = pages.number_of(cursor)
-    size = log.size
     end = size if before is None else min(before, size)
     told = (
-        entry_document(entry) for entry in _backwards(log.entries, end, kind) if model is None or concerns(entry, model)
+        entry_document(entry)
+        for entry in _backwards(log.entries, end, kind)
+        if by in {None, entry.principal} and (model is None or concerns(entry, model))
     )
     return pages.page(size, told, limit, lambda each: str(each["seq"]))
 
@@ -219,7 +227,7 @@ def get_entry(asked: Asked, who: Who, seq: Annotated[int, Path(ge=0, le=2**53)])
     for entry in log.entries(seq, 1):
         if entry.seq == seq:
             return entry_document(entry)
-    raise NeverHeld(f"entry {seq}", log.size)
+    raise NeverHeld(f"entry {seq}", asked.standing.size())
 
 
 _PAGE = 1_000
@@ -231,7 +239,3 @@ def _backwards(read: Any, end: int, kinds: list[str] | None) -> Iterable[Entry]:
         found = [entry for entry in read(start, end - start, kinds or None) if entry.seq < end]
         yield from reversed(found)
         end = start
-
-
-def _before(items: Iterable[Document], before: int | None) -> Iterable[Document]:
-    return (each for each in items if before is None or int(each["entry"]) < before)

@@ -16,6 +16,7 @@ from runtime.domain.state import FleetState
 from runtime.ledger.database import Database
 from runtime.ledger.errors import NeverHeld
 from runtime.ledger.log import LogReader
+from runtime.ledger.tiles import Tree
 
 PAST_STATES = 2
 """States of the past that are kept folded: whoever looks at one looks at it again."""
@@ -56,6 +57,11 @@ class Standing:
     def log(self) -> LogReader:
         """The ledger's entries. Raises ``LedgerUnavailable``."""
         return LogReader(self._database())
+
+    def size(self) -> int:
+        """How many entries are committed, without folding them. Raises ``LedgerUnavailable``."""
+        with self._database().reading() as connection:
+            return Tree(connection).size()
 
     def _past_state(self, size: int) -> FleetState:
         if size not in self._past:

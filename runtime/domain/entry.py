@@ -47,14 +47,16 @@ class Draft:
     event_id: str
     proof: Authenticated | None = None
     """Who it was proved to come from. Stands in no entry: the ledger says who, and the writer saw to it."""
+    revision: int | None = None
+    """Only if this is still the newest entry about the event's model. Stands in no entry either."""
 
-    def __reduce__(self) -> tuple[type[Draft], tuple[Event, str, str, Authenticated | None]]:
+    def __reduce__(self) -> tuple[type[Draft], tuple[Event, str, str, Authenticated | None, int | None]]:
         # A frozen dataclass with slots would be pickled by asking for its fields, in Python, each time.
-        return Draft, (self.event, self.principal, self.event_id, self.proof)
+        return Draft, (self.event, self.principal, self.event_id, self.proof, self.revision)
 
     def proven(self, proof: Authenticated | None) -> Draft:
         """The same, with who it was proved to come from, whatever it says of that itself."""
-        return Draft(self.event, self.principal, self.event_id, proof)
+        return Draft(self.event, self.principal, self.event_id, proof, self.revision)
 
     @classmethod
     def fresh(cls, event: Event, principal: str) -> Draft:
@@ -113,7 +115,7 @@ def prepare(draft: Draft) -> Prepared:
     event_id, principal = canonical.encode_text(draft.event_id), canonical.encode_text(draft.principal)
     try:
         read = event_from_json(event, type(draft.event)) if plain else event_from_document(canonical.decode(event))
-        back = Draft(read, _text(draft.principal), _text(draft.event_id), draft.proof)
+        back = Draft(read, _text(draft.principal), _text(draft.event_id), draft.proof, draft.revision)
     except (ValueError, KeyError, TypeError) as error:  # pydantic's errors are ValueErrors
         raise ValueError(f"could not be read back: {error}") from error
     return Prepared(back, b'{"event":%s,"event_id":%s,"principal":%s,"time":"' % (event, event_id, principal))

@@ -6,6 +6,7 @@ A command is a list of drafts. Each draft is judged on its own, in order:
     seen before, same body      -> the first entry's receipt, nothing is written
     seen before, another body   -> refused
     principal lacks the role    -> refused
+    model changed since         -> refused, where the command says which revision it is for
     no legal move               -> refused
     else                        -> an entry, and the entries that follow from it by policy
 
@@ -25,7 +26,7 @@ from threading import Lock
 from runtime.domain import events as e
 from runtime.domain.base import rfc3339
 from runtime.domain.entry import Draft, Entry, Prepared, prepare
-from runtime.domain.errors import FleetwardError, IdempotencyConflict, Refused
+from runtime.domain.errors import FleetwardError, IdempotencyConflict, ModelChanged, Refused
 from runtime.domain.fold import apply, fold
 from runtime.domain.ids import derived_id
 from runtime.domain.state import FleetState
@@ -132,6 +133,7 @@ class _Batch:
             if known is not None:
                 return _repeated(prepared, known)
             access.check(self._state, draft.event, draft.principal, draft.proof)
+            _require_revision(self._state, draft)
             entry = self._apply(prepared)
         except FleetwardError as error:
             self._record_refusal(draft, error)
@@ -181,6 +183,17 @@ def _prepared(draft: Draft) -> Prepared:
         return prepare(draft)
     except ValueError as error:  # rfc8785's and pydantic's errors are ValueErrors, and so is a lone surrogate's
         raise Refused(draft.event.kind, f"it cannot be written: {_plain(str(error))}") from error
+
+
+def _require_revision(state: FleetState, draft: Draft) -> None:
+    """Raises ``ModelChanged`` when another entry about the model came before this draft, ``UnknownModel``."""
+    name = getattr(draft.event, "model", None)
+    if draft.revision is None or name is None:
+        return
+    present = state.model(name).seq
+    if present != draft.revision:
+        what = f"{draft.event.kind} for {name} as of entry {draft.revision}"
+        raise ModelChanged(what, f"its newest entry is {present}")
 
 
 def _repeated(prepared: Prepared, known: Entry) -> Receipt:

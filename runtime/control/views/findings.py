@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,18 @@ from runtime.policy.triage import WAITING
 from runtime.policy.triage import standing as standing_of
 
 _ANSWERED: TypeAdapter[Answered | None] = TypeAdapter(Answered | None)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which findings or incidents: of one model, those that wait for somebody, those from before an entry."""
+
+    model: str | None = None
+    only_waiting: bool = False
+    before: int | None = None
+
+
+EVERY = Asked()
 
 
 def finding_document(finding: FindingState, model: ModelState, now: datetime) -> dict[str, Any]:
@@ -50,24 +63,39 @@ def one_finding(state: FleetState, name: str) -> dict[str, Any]:
     return incident_document(found, state.ticks_until)
 
 
-def findings(state: FleetState, model: str | None = None, *, only_waiting: bool = False) -> Iterator[dict[str, Any]]:
-    """Findings, the newest first; those of one model, those that wait for somebody. Raises ``UnknownModel``."""
-    if model is not None:
-        state.model(model)
+def findings(state: FleetState, asked: Asked = EVERY) -> Iterator[dict[str, Any]]:
+    """Findings, the newest first. Raises ``UnknownModel``."""
+    for found in asked_findings(state, asked):
+        yield finding_document(found, state.models[found.opened.model], state.ticks_until)
+
+
+def incidents(state: FleetState, asked: Asked = EVERY) -> Iterator[dict[str, Any]]:
+    """Incidents, the newest first. Raises ``UnknownModel``."""
+    for found in asked_incidents(state, asked):
+        yield incident_document(found, state.ticks_until)
+
+
+def asked_findings(state: FleetState, asked: Asked) -> Iterator[FindingState]:
+    """As the state has them. Raises ``UnknownModel``."""
+    if asked.model is not None:
+        state.model(asked.model)
     for found in reversed(list(state.findings.values())):
-        if model in {None, found.opened.model}:
-            document = finding_document(found, state.models[found.opened.model], state.ticks_until)
-            if not only_waiting or document["standing"] in WAITING:
-                yield document
+        if (asked.before is None or found.seq < asked.before) and asked.model in {None, found.opened.model}:
+            model = state.models[found.opened.model]
+            if not asked.only_waiting or standing_of(found, model, state.ticks_until) in WAITING:
+                yield found
 
 
-def incidents(state: FleetState, model: str | None = None, *, only_waiting: bool = False) -> Iterator[dict[str, Any]]:
-    """Incidents, the newest first; those that a model joined, those that wait for somebody."""
+def asked_incidents(state: FleetState, asked: Asked) -> Iterator[IncidentState]:
+    """As the state has them. Raises ``UnknownModel``."""
+    if asked.model is not None:
+        state.model(asked.model)
     for found in reversed(list(state.incidents.values())):
-        if model is None or model in found.models:
-            document = incident_document(found, state.ticks_until)
-            if not only_waiting or document["standing"] in WAITING:
-                yield document
+        is_theirs = asked.model is None or asked.model in found.models
+        if is_theirs and (asked.before is None or found.seq < asked.before):
+            standing = standing_of(found, None, state.ticks_until)
+            if not asked.only_waiting or standing in WAITING:
+                yield found
 
 
 def _answered(answered: Answered | None) -> dict[str, Any] | None:

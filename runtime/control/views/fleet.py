@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from runtime.control.views.models import fleet_document
+from runtime.control.views.findings import Asked, asked_findings, asked_incidents
+from runtime.control.views.models import approvals, fleet_document
 from runtime.domain.base import rfc3339
 from runtime.domain.pools import prefix_of
 from runtime.domain.state import DAWN, FleetState
 from runtime.policy import pools as policy
+
+_WAITING = Asked(only_waiting=True)
 
 
 def summary(state: FleetState) -> dict[str, Any]:
@@ -22,6 +25,16 @@ def summary(state: FleetState) -> dict[str, Any]:
         "loads_refused": totals.refused_loads,
         "commands_refused": totals.refused_commands,
         "judged_until": None if state.ticks_until == DAWN else rfc3339(state.ticks_until),
+    }
+
+
+def waiting(state: FleetState) -> dict[str, int]:
+    """How much waits for somebody, by what it is."""
+    return {
+        "approvals": sum(1 for _ in approvals(state)),
+        "findings": sum(1 for _ in asked_findings(state, _WAITING)),
+        "incidents": sum(1 for _ in asked_incidents(state, _WAITING)),
+        "rollouts": sum(model.rollout is not None for model in state.models.values()),
     }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from runtime.domain.tokens import Mode
 from runtime.serving.authentication.gate import Gate, Open, Required
 from runtime.serving.authentication.oidc import tokens_of
-from runtime.serving.authentication.pepper import Pepper
+from runtime.serving.authentication.pepper import NewKey, Pepper
 from runtime.serving.authentication.provider import Provider, provider_of
 from runtime.settings import Settings
 
@@ -32,6 +32,10 @@ class Checking:
         if self.mode == "none":
             return Open()
         return Required(Pepper.load(Path(self.pepper)), tokens_of(self.provider))
+
+    def new_key(self) -> NewKey:
+        """A key for somebody, checked as all others are once the ledger knows it. Raises ``KeyUnusable``."""
+        return Pepper.load(Path(self.pepper)).new_key()
 
     def own_key(self) -> str | None:
         """With what the process proves to be the cluster's own."""
