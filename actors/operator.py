@@ -1,7 +1,8 @@
 """The operator: compares what the ledger says should be with what is, and closes the difference.
 
-It records the moves that ``runtime.policy.plan`` computes from state, sees to it that each open retraining batch has
-a job, and takes the steps of ``runtime.policy.pools`` from the applications that Serve has to those there should be.
+It records the moves that ``runtime.policy.plan`` computes from state, and ``deadlines`` from state and time, sees to it
+that each open retraining batch has a job, and takes the steps of ``runtime.policy.pools`` from the applications that
+Serve has to those there should be.
 Killed anywhere, it comes back, folds the ledger, and plans the same moves with the same keys; a batch's job is found
 again by its submission id. The id names the ledger too, since a cluster that is handed a new ledger still knows the
 jobs of the old one.
@@ -26,6 +27,7 @@ from runtime.domain.events import RetrainingFinished
 from runtime.domain.fold import fold
 from runtime.domain.ids import derived_id
 from runtime.domain.state import BatchState, FleetState
+from runtime.policy import deadlines
 from runtime.policy.plan import OPERATOR, plan
 from runtime.policy.pools import Deploy, PoolPlan, Remove, arriving, plan_pools, wanted
 from runtime.serving.jobs import JobRunner, JobState
@@ -36,6 +38,10 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS, STEP_SECONDS = 5.0, 0.5
 """How often applications are looked at: when all is as it should be, and while something is on its way."""
 STUCK_SECONDS = 300.0
+PAGE = 1_000
+"""So many entries the governor gives at once; with fewer the ledger is told to its end."""
+DUE_SECONDS = 1.0
+"""How often it is looked for what time brought about, at most."""
 ATTEMPTS = 3
 """A batch whose job failed so often is given up; its models stay as they are until a new finding."""
 
@@ -57,6 +63,7 @@ class Operator:
         self._governor = GovernorClient(own_key)
         self._news = asyncio.Event()
         self._seen, self._stepped = 0, time.monotonic()
+        self._looked, self._behind = 0.0, True
         self._task = asyncio.create_task(self._follow())
         self._keeping = asyncio.create_task(self._keep_pools())
 
@@ -81,6 +88,7 @@ class Operator:
                 if entries and not self._ledger:
                     self._ledger = entries[0].event_id[-8:]  # the random end of a UUIDv7
                 fold(entries, self._state)
+                self._behind = len(entries) >= PAGE  # of a past moment nothing is due
                 if entries:
                     self._news.set()
                 await self._act()
@@ -91,12 +99,21 @@ class Operator:
         due = plan(self._state)
         if due.moves:
             await self._governor.record(due.moves)
+        if overdue := self._overdue():
+            await self._governor.record(overdue)
         for batch in due.jobs:
             if batch.batch not in self._watched:
                 self._watched[batch.batch] = asyncio.create_task(self._see_through(batch))
         if due.settled:
             self._settled = self._state.size
             await self._tell()
+
+    def _overdue(self) -> list[Draft]:
+        """What time brought about. Nobody waits for it to settle: what this clock calls over may not be so yet."""
+        if self._behind or time.monotonic() - self._looked < DUE_SECONDS:
+            return []
+        self._looked = time.monotonic()
+        return deadlines.due(self._state, datetime.now(UTC))
 
     async def _tell(self) -> None:
         async with self._progress:

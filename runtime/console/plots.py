@@ -18,6 +18,7 @@ from runtime.console.svg import INK, MUTED, WIDTH, Drawing, Series, grouped_bars
 from runtime.domain.events import FindingKind
 
 BLUE, ORANGE, SKY, VERMILLION, GREY = "#0072b2", "#e69f00", "#56b4e9", "#d55e00", "#b0b7bf"
+GREEN = "#009e73"
 
 _WEEK = timedelta(days=7)
 _NAMES = {
@@ -26,6 +27,7 @@ _NAMES = {
     FindingKind.DATA_QUALITY: "broken data",
     FindingKind.SERVICE: "slow or failing answers",
     FindingKind.USE: "use beyond what is approved",
+    FindingKind.GOVERNANCE: "governance",
 }
 _ALWAYS_SHOWN = (FindingKind.PERFORMANCE, FindingKind.DATA_DRIFT)
 _ALARM_COLOURS = {
@@ -34,6 +36,7 @@ _ALARM_COLOURS = {
     FindingKind.DATA_QUALITY: ORANGE,
     FindingKind.SERVICE: GREY,
     FindingKind.USE: BLUE,
+    FindingKind.GOVERNANCE: GREEN,
 }
 _RATIOS = (
     (0.7, "#2166ac", "below 0.70"),

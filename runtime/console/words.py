@@ -89,6 +89,7 @@ FOUND = {
     e.FindingKind.DATA_QUALITY: "broken data",
     e.FindingKind.SERVICE: "slow or failing answers",
     e.FindingKind.USE: "use beyond what is approved",
+    e.FindingKind.GOVERNANCE: "a duty of governance",
 }
 """What a finding is about, as people say it."""
 

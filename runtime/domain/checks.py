@@ -34,6 +34,11 @@ class Check(StrEnum):
     ERRORS = "errors"
     CALLER = "caller"
     BOUNDARY = "boundary"
+    GRANT = "grant"
+    APPROVAL = "approval"
+    REVIEW = "review"
+    OWNER = "owner"
+    BREAK_GLASS = "break_glass"
 
 
 class Breach(Document):

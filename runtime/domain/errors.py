@@ -14,11 +14,11 @@
     ├── Unsupported                     501     a part of a protocol that is not here
     ├── UnknownModel, UnknownVersion    404
     ├── NotServable                     503     the model exists, but nothing of it may be served now
+    │   └── ModelGone                   410     nor ever again
     ├── Refused                         409     a rule said no, and says why
     │   ├── IllegalMove                         not a move of the life cycle
     │   ├── Forbidden               403         the principal lacks the role
-    │   ├── IdempotencyConflict                 same event id, another body
-    │   └── ModelChanged            412         another entry about the model came before
+    │   └── IdempotencyConflict                 same event id, another body
     └── IntegrityError                  500     bytes are not what their digest, signature or proof says
         ├── DigestMismatch
         ├── GrantInvalid
@@ -192,6 +192,12 @@ class NotServable(FleetwardError):
         return f"model {self.model!r} cannot be served: {self.reason}"
 
 
+class ModelGone(NotServable):
+    """The model was retired: nothing of it is served again."""
+
+    status: ClassVar[int] = 410
+
+
 class Refused(FleetwardError):
     """A rule refused the command; the reason carries its numbers."""
 
@@ -217,12 +223,6 @@ class Forbidden(Refused):
 
 class IdempotencyConflict(Refused):
     """An event id came again with another body."""
-
-
-class ModelChanged(Refused):
-    """The command was meant for the model as it stood at an earlier entry."""
-
-    status: ClassVar[int] = 412
 
 
 class IntegrityError(FleetwardError):

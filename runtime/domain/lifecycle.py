@@ -2,6 +2,7 @@
 
 registered -> evaluated -> (refused | awaiting approval) -> approved -> shadow -> canary -> champion
 -> superseded -> retired; a challenger under rollout, and a champion, may also be rolled back.
+What was approved once may be asked about and approved again, and stays what it is.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Move(StrEnum):
     REFUSE = "refuse"
     REQUEST_APPROVAL = "request approval"
     APPROVE = "approve"
+    RENEW = "renew"
     SHADOW = "shadow"
     CANARY = "canary"
     PROMOTE = "promote"
@@ -43,6 +45,9 @@ class Move(StrEnum):
     RETIRE = "retire"
 
 
+RENEWABLE = frozenset({Status.APPROVED, Status.SHADOW, Status.CANARY, Status.CHAMPION, Status.SUPERSEDED})
+"""Statuses of a version that was approved and may serve, or be gone back to."""
+
 _S, _M = Status, Move
 _MOVES: dict[tuple[Status, Move], Status] = {
     (_S.REGISTERED, _M.EVALUATE): _S.EVALUATED,
@@ -51,6 +56,7 @@ _MOVES: dict[tuple[Status, Move], Status] = {
     (_S.EVALUATED, _M.REQUEST_APPROVAL): _S.AWAITING_APPROVAL,
     (_S.EVALUATED, _M.APPROVE): _S.APPROVED,
     (_S.AWAITING_APPROVAL, _M.APPROVE): _S.APPROVED,
+    (_S.AWAITING_APPROVAL, _M.REQUEST_APPROVAL): _S.AWAITING_APPROVAL,  # of others, when nobody decided
     (_S.AWAITING_APPROVAL, _M.REFUSE): _S.REFUSED,
     (_S.APPROVED, _M.REFUSE): _S.REFUSED,
     (_S.APPROVED, _M.SHADOW): _S.SHADOW,
@@ -66,7 +72,9 @@ _MOVES: dict[tuple[Status, Move], Status] = {
     (_S.CHAMPION, _M.SUPERSEDE): _S.SUPERSEDED,
     (_S.CHAMPION, _M.ROLL_BACK): _S.ROLLED_BACK,
     (_S.SUPERSEDED, _M.RESTORE): _S.CHAMPION,
-} | {(status, _M.RETIRE): _S.RETIRED for status in _S if status is not _S.RETIRED}
+}
+_MOVES |= {(status, _M.RETIRE): _S.RETIRED for status in _S if status is not _S.RETIRED}
+_MOVES |= {(status, _M.RENEW): status for status in RENEWABLE}
 
 
 def after(model: str, version: int, status: Status, move: Move) -> Status:

@@ -19,20 +19,22 @@ from runtime.domain.base import Document
 from runtime.domain.checks import Checks
 from runtime.domain.data import Data, DecisionsSource, Source
 from runtime.domain.events import Stage, Step
-from runtime.domain.gates import Gate, misfit_of_gates
+from runtime.domain.gates import Gate
 from runtime.domain.guards import Guardrail
 from runtime.domain.ids import digest_of
 from runtime.domain.metrics import METRICS
 from runtime.domain.misfit import misfit
 from runtime.domain.overrides import Fallback, Override, misfit_of
+from runtime.domain.people import BreakGlass, People
 from runtime.domain.schema import TWO, Task, outputs_of
 from runtime.domain.serving import Serving
 from runtime.domain.terms import ClassName, Count, Duration, Share
+from runtime.domain.tokens import Person
 from runtime.domain.training import Period, Training
-
-
 from runtime.domain.trigger import Trigger
 from runtime.domain.waves import Waves
+
+
 class RiskTier(StrEnum):
     """How much harm a wrong answer does; sets approvals, capture and the share of alarms."""
 
@@ -46,10 +48,11 @@ Told = Annotated[str, Field(min_length=1, max_length=4000)] | None
 
 
 class Owner(Document):
-    """Who answers for the model."""
+    """Who answers for the model; ``person`` as they act here, so that it is noticed when they are gone."""
 
     team: str = Field(min_length=1)
     contact: str = Field(min_length=3)
+    person: Person | None = None
 
 
 class Partitioning(Document):
@@ -95,11 +98,11 @@ class Alternating(Document):
 class Retraining(Document):
     """When to retrain, and on what.
 
+    ``when``: on ``drift`` or ``performance`` where errors grew, and by ``schedule("0 3 * * 1")`` in the data's time.
+
     Models that are due wait for the next ``window`` (counted from a Monday, UTC), so that they share one job.
     ``source``: where challengers' rows come from, such as the decisions of this spec's own models; absent, where those
     of first versions came from. ``data``: the rows used, "all" or a time span; in fits a row counts half as much for
-    ``when``: on ``drift`` or ``performance`` where errors grew, and by ``schedule("0 3 * * 1")`` in the data's time.
-
     each ``half_life`` of age.
     ``holdout``: which rows judge a challenger; absent, the newest ``train.holdout`` of them. A model is left alone
     for ``snooze`` after a challenger failed, and for ``cool_down`` after one was promoted. ``recalibrate``: errors
@@ -116,29 +119,35 @@ class Retraining(Document):
     snooze: Duration = timedelta(days=28)
     cool_down: Duration = timedelta(0)
     refit: bool = True
+    recalibrate: Literal["call_a_person"] | None = None
 
 
 class AutomaticIf(Document):
-    recalibrate: Literal["call_a_person"] | None = None
     """One condition of automatic approval."""
 
     risk_tier: RiskTier
 
 
-class People(Document):
-    """How many people of which role must agree."""
-
-    approvers: int = Field(default=1, ge=1)
-    role: str = "approver"
-
-
 class Approval(Document):
-    """Who may let a version serve. With no condition listed nothing is approved automatically."""
+    """Who may let a version serve. With no condition listed nothing is approved automatically.
+
+    ``by_tier``: other people than ``otherwise`` for a risk tier. A champion's right to serve is asked for anew
+    ``renew_before`` its end; absent, a fifth of ``valid_for``, and two weeks at most. ``break_glass``: whether, and how
+    long, a version may serve on the word of two people; absent, up to four hours.
+    """
 
     automatic_if: tuple[Literal["all_gates_pass"] | AutomaticIf, ...] = ()
     otherwise: People = People()
+    by_tier: Annotated[dict[RiskTier, People], Field(min_length=1)] | None = None
     valid_for: Period = timedelta(days=90)
+    renew_before: Duration | None = None
+    break_glass: Literal["forbidden"] | BreakGlass | None = None
 
+    @model_validator(mode="after")
+    def _is_renewed_in_its_time(self) -> Self:
+        if self.renew_before is not None and self.renew_before >= self.valid_for:
+            raise misfit("renew_before", "as much as valid_for", "less than valid_for")
+        return self
 
     def people(self, tier: RiskTier) -> People:
         """Who is asked about a version of this tier."""
@@ -165,7 +174,8 @@ class Capture(Document):
         return self
 
 
-def _step(value: Any) -> Any:
+def step_of(value: Any) -> Any:
+    """A rollout step as an owner writes it, in the fields of ``Step``."""
     if not isinstance(value, dict) or isinstance(value.get("stage"), str):
         return value
     rest = {key for key in value if key not in ("shadow", "canary", "blue_green", "full", "for", "hold")}
@@ -195,16 +205,6 @@ def _shadow(value: dict[str, Any]) -> dict[str, Any]:
     return {"stage": Stage.SHADOW, "share": 0.0, "decisions": _ShadowForm.model_validate(value).shadow}
 
 
-def _full(value: dict[str, Any]) -> dict[str, Any]:
-    if value != {"full": True}:
-        raise ValueError("expected {full: true}")
-    return {"stage": Stage.FULL, "share": 1.0, "decisions": 0}
-
-
-_STEP_FORMS = {Stage.SHADOW: _shadow, Stage.CANARY: _canary, Stage.BLUE_GREEN: _blue_green, Stage.FULL: _full}
-
-
-class Spec(Document):
 class _BlueGreenForm(Document):
     blue_green: Count = Field(ge=1)
     hold: Period | None = None
@@ -215,6 +215,16 @@ def _blue_green(value: dict[str, Any]) -> dict[str, Any]:
     return {"stage": Stage.BLUE_GREEN, "share": 1.0, "decisions": form.blue_green, "hold": form.hold}
 
 
+def _full(value: dict[str, Any]) -> dict[str, Any]:
+    if value != {"full": True}:
+        raise ValueError("expected {full: true}")
+    return {"stage": Stage.FULL, "share": 1.0, "decisions": 0}
+
+
+_STEP_FORMS = {Stage.SHADOW: _shadow, Stage.CANARY: _canary, Stage.BLUE_GREEN: _blue_green, Stage.FULL: _full}
+
+
+class Spec(Document):
     """The whole document. ``for_each`` is given if and only if it is a fleet."""
 
     kind: Literal["model", "fleet"]
@@ -229,6 +239,8 @@ def _blue_green(value: dict[str, Any]) -> dict[str, Any]:
     limitations: Told = None
     validator: Told = None
     """Who validated it, independently of its developer."""
+    review_every: Period | None = None
+    """How often somebody must look at it anew, and say that it is fit."""
     line_of_business: Told = None
     vendors: Told = None
     decommission_plan: Told = None
@@ -244,8 +256,10 @@ def _blue_green(value: dict[str, Any]) -> dict[str, Any]:
     monitor: Monitoring = Monitoring()
     retrain: Retraining = Retraining()
     approval: Approval = Approval()
-    rollout: tuple[Annotated[Step, BeforeValidator(_step)], ...] = (Step(stage=Stage.FULL, share=1.0, decisions=0),)
+    rollout: tuple[Annotated[Step, BeforeValidator(step_of)], ...] = (Step(stage=Stage.FULL, share=1.0, decisions=0),)
     guardrail: Guardrail = Guardrail()
+    waves: Waves | None = None
+    """How many of a fleet's models a batch of challengers reaches at once; absent, all."""
     serving: Serving = Serving()
     capture: Capture = Capture()
     overrides: Annotated[tuple[Override, ...], Field(min_length=1)] | None = None
@@ -258,8 +272,6 @@ def _blue_green(value: dict[str, Any]) -> dict[str, Any]:
                 "for_each", f"columns {', '.join(self.for_each.by)}", "no for_each in a model, only in a fleet"
             )
         if self.kind == "fleet" and self.for_each is None:
-    waves: Waves | None = None
-    """How many of a fleet's models a batch of challengers reaches at once; absent, all."""
             raise misfit("for_each", "nothing", "the columns that split the fleet, such as {by: [carrier]}")
         try:
             named = [name for _, name, _, _ in string.Formatter().parse(self.name) if name is not None]

@@ -12,11 +12,12 @@ from datetime import UTC, datetime, timedelta
 
 from runtime.domain.capacity import RetrainingBudgetSet
 from runtime.domain.errors import Refused, UnknownModel, UnknownVersion
-from runtime.domain.events import FindingOpened, Step, VersionApproved, VersionRegistered
+from runtime.domain.events import ApprovalRequested, FindingOpened, Fitness, Step, VersionApproved, VersionRegistered
 from runtime.domain.findings import Alarm, Answered, IncidentOpened, UnknownFinding
 from runtime.domain.grant import SignedGrant
 from runtime.domain.guards import GuardReading
 from runtime.domain.lifecycle import Status
+from runtime.domain.people import Consent
 from runtime.domain.pools import PoolOptions
 from runtime.domain.reports import Comparison, EvaluationReport
 from runtime.domain.spec import Spec
@@ -36,13 +37,29 @@ class VersionState:
     registered_by: str
     registered_at: datetime
     report: EvaluationReport | None = None
-    approvers: tuple[str, ...] = ()
-    needed: int = 0
+    request: ApprovalRequested | None = None
+    """What people are asked, as long as they are."""
+    consents: tuple[Consent, ...] = ()
+    """Who agreed to the newest request."""
     approval: VersionApproved | None = None
+    revoked: str = ""
+    """Why it may not serve any more; empty since it was approved."""
+    declined: str = ""
+    """The grant that people would not have renewed."""
     signed: SignedGrant | None = None
     moving: SignedGrant | None = None
     """In another pool than ``signed``: where the model moves to, and just after that where it was."""
     reason: str = ""
+
+    @property
+    def approvers(self) -> tuple[str, ...]:
+        """Who agreed, in order."""
+        return tuple(consent.by for consent in self.consents)
+
+    @property
+    def needed(self) -> int:
+        """How many must agree; none while nobody is asked."""
+        return 0 if self.request is None else self.request.people.number
 
     @property
     def grants(self) -> tuple[SignedGrant, ...]:
@@ -63,6 +80,11 @@ class RolloutState:
     step: int
     measured: Comparison | None = None
     measured_as_of: datetime | None = None
+    guards: tuple[GuardReading, ...] = ()
+    since: datetime = DAWN
+    """How far ticks were closed when the step began."""
+    paused: str = ""
+    """Why somebody holds it at its step."""
 
     @property
     def current(self) -> Step:
@@ -82,11 +104,6 @@ class FindingState:
     incident: str | None = None
     """The common cause that it belongs to."""
 
-    guards: tuple[GuardReading, ...] = ()
-    since: datetime = DAWN
-    """How far ticks were closed when the step began."""
-    paused: str = ""
-    """Why somebody holds it at its step."""
 
 @dataclass(frozen=True, slots=True)
 class IncidentState:
@@ -98,6 +115,40 @@ class IncidentState:
     newest: datetime
     answered: Answered | None = None
     acknowledged_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedGlass:
+    """Who wants a version to serve at once, for how long and why, and who signed."""
+
+    version: int
+    by: str
+    at: datetime
+    valid_seconds: int
+    reason: str
+    signed_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retiring:
+    """The end that a model's callers were told."""
+
+    until: datetime
+    since: datetime
+    by: str
+    reason: str
+    successor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """The newest word of somebody who looked at a model."""
+
+    version: int
+    found: Fitness
+    by: str
+    at: datetime
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +166,17 @@ class ModelState:
     rollout: RolloutState | None = None
     due: str | None = None
     due_since: datetime | None = None
+    due_weight: float = 0.0
+    """What waiting costs, among the models that are due: loss x traffic x tier."""
+    back_due: str | None = None
+    """The finding because of which the former champion is to come back."""
+    broken: str | None = None
+    """The finding because of which a person was called: its data are broken, and nothing is learnt from them."""
+    broken_at: datetime | None = None
+    trained_until: datetime | None = None
+    """The moment of its last retraining, whatever came of it."""
+    scored: int | None = None
+    """The newest version of which it was told whether its retraining helped."""
     batch: str | None = None
     snoozed_until: datetime = DAWN
     suspended: bool = False
@@ -125,6 +187,10 @@ class ModelState:
     """Where it is answered; empty before its first grant."""
     pools: tuple[str, ...] = ()
     """Wherever it ever held a grant: whose replicas must hear of it."""
+    glass: OpenedGlass | None = None
+    retiring: Retiring | None = None
+    """Stays when it is retired: what its callers were told."""
+    review: Review | None = None
 
     @property
     def next_version(self) -> int:
@@ -156,6 +222,8 @@ class BatchState:
     finished: bool = False
     succeeded: bool = False
     reason: str = ""
+    alarms: dict[str, datetime] = field(default_factory=dict)
+    findings: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,17 +236,6 @@ class HoldState:
     by: str
     seq: int
     released: str | None = None
-    due_weight: float = 0.0
-    """What waiting costs, among the models that are due: loss x traffic x tier."""
-    back_due: str | None = None
-    """The finding because of which the former champion is to come back."""
-    broken: str | None = None
-    """The finding because of which a person was called: its data are broken, and nothing is learnt from them."""
-    broken_at: datetime | None = None
-    trained_until: datetime | None = None
-    """The moment of its last retraining, whatever came of it."""
-    scored: int | None = None
-    """The newest version of which it was told whether its retraining helped."""
     """Why it ended."""
 
 
@@ -224,8 +281,6 @@ class MonitorSave:
 
     @classmethod
     def keys_of(cls, monitors: int) -> tuple[str, ...]:
-    alarms: dict[str, datetime] = field(default_factory=dict)
-    findings: dict[str, str] = field(default_factory=dict)
         """Those of so many monitors, all together."""
         return tuple(cls.key_of(monitors, monitor) for monitor in range(monitors))
 
@@ -270,6 +325,9 @@ class FleetState:
     traffic: dict[str, float] = field(default_factory=dict)
     """Rows a day by model, as measured last."""
     batches: dict[str, BatchState] = field(default_factory=dict)
+    retraining_budget: RetrainingBudgetSet | None = None
+    waves: dict[str, str] = field(default_factory=dict)
+    """Batches whose later waves do not start, and why; empty of one that somebody let go on."""
     holds: dict[int, HoldState] = field(default_factory=dict)
     erasures: dict[str, ErasureState] = field(default_factory=dict)
     tokens: dict[str, TokenState] = field(default_factory=dict)
@@ -329,9 +387,6 @@ class FleetState:
         """Pseudonyms whose keys are gone, by entries from number ``size`` on."""
         return [each.pseudonym for each in self.erasures.values() if each.erased is not None and each.erased >= size]
 
-    retraining_budget: RetrainingBudgetSet | None = None
-    waves: dict[str, str] = field(default_factory=dict)
-    """Batches whose later waves do not start, and why; empty of one that somebody let go on."""
     def spec_of(self, model: ModelState) -> Spec:
         """The spec a model was declared by."""
         return self.specs[model.spec]

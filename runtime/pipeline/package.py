@@ -113,7 +113,7 @@ def package(
     card = store.put(model_card(origin.spec, trained, draft, report).encode())
     manifest = manifest_document(draft, report, origin, partition, card)
     package_digest = store.put(canonical.encode(manifest))
-    registered = VersionRegistered.model_validate({**documents, "package": package_digest})
+    registered = VersionRegistered.model_validate({**documents, "package": package_digest, "card": card})
     evaluated = VersionEvaluated(model=trained.model, version=version, report=report)
     return Packaged(registered, evaluated)
 

@@ -3,7 +3,8 @@
 A ``service:`` is an actor of this cluster, a ``job:`` a job of its MLOps plane, and a ``user:`` a person or a client.
 Where the ledger says that authentication is required, a person holds the roles of the key they act with and those
 that were given to them, and services and jobs must hold the cluster's own secret. Where it says ``none``, principals
-are believed as they are named, and a person may hold every role. Nobody ever approves a version they registered.
+are believed as they are named, and a person may hold every role. Nobody ever approves a version they registered, nor
+routes it (``duties``).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from runtime.domain import tokens as t
 from runtime.domain.errors import Forbidden
 from runtime.domain.state import FleetState
 from runtime.domain.tokens import GIVEN, GOVERNOR_ITSELF, Authenticated, Role
+from runtime.policy.duties import check_duties
 
 _PERSON = "user:"
 
@@ -47,9 +49,22 @@ _ALLOWED: dict[Role, tuple[type, ...]] = {
         e.ModelSuspended,
         e.ModelResumed,
         e.ModelRetired,
+        e.RetirementAnnounced,
+        e.RetirementCancelled,
+        e.ApprovalTimedOut,
+        e.ApprovalRevoked,
+        e.RenewalAsked,
+        e.BreakGlassOpened,
+        e.BreakGlassSigned,
+        e.FindingOpened,
         e.RolloutStarted,
         e.RolloutAdvanced,
         e.RolloutAborted,
+        e.RolloutPaused,
+        e.RolloutResumed,
+        e.WavesStopped,
+        e.WavesResumed,
+        e.RetrainingBudgetSet,
         e.VersionPromoted,
         e.RolledBack,
         e.WatermarkAdvanced,
@@ -61,22 +76,34 @@ _ALLOWED: dict[Role, tuple[type, ...]] = {
         a.MonitoringBudgetSet,
         e.MonitorsSet,
         k.LegalHoldPlaced,
-        e.RolloutPaused,
-        e.RolloutResumed,
-        e.WavesStopped,
-        e.WavesResumed,
-        e.RetrainingBudgetSet,
         k.LegalHoldReleased,
         k.BodiesDeleted,
         k.EvidenceExported,
         s.SubjectErasureOrdered,
         s.SubjectErased,
     ),
-    Role.APPROVER: (e.ApprovalGiven, e.VersionRefused, k.EvidenceExported),
+    Role.APPROVER: (
+        e.ApprovalGiven,
+        e.VersionRefused,
+        e.RenewalAsked,
+        e.RenewalRefused,
+        e.ApprovalRevoked,
+        e.BreakGlassSigned,
+        e.ModelReviewed,
+        f.FindingAnswered,
+        k.EvidenceExported,
+    ),
     Role.AUDITOR: (k.EvidenceExported,),  # changes nothing, and what it takes out is told
     Role.CLIENT: (),
     Role.TESTER: (),
-    Role.ADMIN: (e.PoolConfigured, a.MonitoringBudgetSet, t.TokenCreated, t.TokenRevoked, t.RoleGiven, t.RoleTaken),
+    Role.ADMIN: (
+        e.PoolConfigured,
+        a.MonitoringBudgetSet,
+        t.TokenCreated,
+        t.TokenRevoked,
+        t.RoleGiven,
+        t.RoleTaken,
+    ),
     Role.GOVERNOR: (
         e.GovernorStarted,
         e.CommandRefused,
@@ -86,6 +113,8 @@ _ALLOWED: dict[Role, tuple[type, ...]] = {
         e.GrantIssued,
         e.GrantRevoked,
         e.VerdictReached,
+        e.RenewalRefused,
+        e.FindingOpened,
         f.IncidentOpened,
         t.AuthenticationSet,
         t.TokenCreated,  # the first admin's
@@ -113,13 +142,7 @@ def check(state: FleetState, event: e.Event, principal: str, proof: Authenticate
         needed = sorted(role.value for role, kinds in _ALLOWED.items() if isinstance(event, kinds))
         held = sorted(role.value for role in roles) or "no role"
         raise Forbidden(f"{event.kind} by {principal}", f"it needs the role {' or '.join(needed)}; held: {held}")
-    if isinstance(event, e.ApprovalGiven):
-        version = state.model(event.model).version(event.version)
-        if version.registered_by == principal:
-            raise Forbidden(
-                f"approval of {event.model} version {event.version} by {principal}",
-                "who registered a version may not approve it",
-            )
+    check_duties(event, state, principal, roles)
 
 
 def _proved(state: FleetState, event: e.Event, principal: str, proof: Authenticated | None) -> frozenset[Role]:

@@ -6,17 +6,20 @@ Each consequence has an idempotency key derived from its cause, so computing it 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import singledispatch
 from typing import Any
 
 from runtime.domain import events as e
+from runtime.domain import tokens as t
+from runtime.domain.checks import Breach, Check
 from runtime.domain.entry import Draft, Entry
 from runtime.domain.grant import Grant, SignedGrant
 from runtime.domain.ids import derived_id
 from runtime.domain.lifecycle import Status
-from runtime.domain.state import FleetState, ModelState
-from runtime.policy import approval, incidents, retraining
+from runtime.domain.state import FleetState, IncidentState, ModelState
+from runtime.policy import approval, deadlines, emergency, incidents, retraining
+from runtime.policy.answering import governance_finding
 
 GOVERNOR = "service:governor"
 
@@ -45,9 +48,94 @@ def _(event: e.VersionEvaluated, state: FleetState, now: datetime, sign: Sign) -
 
 @_follow.register
 def _(event: e.ApprovalGiven, state: FleetState, now: datetime, sign: Sign) -> list[e.Event]:
-    model = state.model(event.model)
-    approved = approval.after_consent(state.spec_of(model), event.model, model.version(event.version), now)
+    return _agreed(state, state.model(event.model), event.version, now)
+
+
+def _agreed(state: FleetState, model: ModelState, number: int, now: datetime) -> list[e.Event]:
+    approved = approval.after_consent(state, state.spec_of(model), model.name, model.version(number), now)
     return [] if approved is None else [approved]
+
+
+@_follow.register
+def _(event: t.RoleGiven, state: FleetState, now: datetime, sign: Sign) -> list[e.Event]:
+    """Somebody who had lost the role in which they agreed counts again."""
+    return _agreed_before(state, event.principal, now)
+
+
+@_follow.register
+def _(event: t.TokenCreated, state: FleetState, now: datetime, sign: Sign) -> list[e.Event]:
+    return _agreed_before(state, f"user:{event.name}", now)
+
+
+def _agreed_before(state: FleetState, person: str, now: datetime) -> list[e.Event]:
+    waiting = [
+        (model, version.number)
+        for model in state.models.values()
+        if not model.retired
+        for version in model.versions.values()
+        if version.request is not None and person in version.approvers and approval.may_be_approved(version, now)
+    ]
+    return [each for model, number in waiting for each in _agreed(state, model, number, now)]
+
+
+@_follow.register
+def _(event: e.ApprovalTimedOut, state: FleetState, now: datetime, sign: Sign) -> list[e.Event]:
+    model = state.model(event.model)
+    version = model.version(event.version)
+    after = approval.after_time_out(state.spec_of(model), model.name, version, now)
+    if after is not None:
+        return [after]
+    told = f"nobody has decided on version {version.number} by {now:%Y-%m-%d %H:%M} UTC; the request stays open"
+    breach = Breach(check=Check.APPROVAL, value=1.0, limit=0.0, told=told)
+    return [governance_finding(model.name, version.number, now, [breach], version.number, now.isoformat())]
+
+
+@_follow.register
+def _(event: e.RenewalAsked, state: FleetState, now: datetime, sign: Sign) -> list[e.Event]:
+    model = state.model(event.model)
+    version, spec = model.version(event.version), state.spec_of(model)
+    answer = approval.after_renewal(spec, model, version, event.reason, now)
+    signed = version.signed
+    if isinstance(answer, e.VersionApproved) or signed is None:
+        return [answer]
+    if not deadlines.is_near_its_end(spec, signed.grant, now):
+        return [answer]
+    days = (signed.grant.valid_until - now) / timedelta(days=1)
+    told = f"{event.reason}: without a new approval it stops serving" if days > 0 else f"{event.reason}: it has stopped"
+    breach = Breach(check=Check.GRANT, value=days, limit=0.0, told=told)
+    return [answer, governance_finding(model.name, version.number, now, [breach], signed.grant.grant_id)]
+
+
+@_follow.register
+def _(event: e.ApprovalRevoked, state: FleetState, now: datetime, sign: Sign) -> list[e.Event]:
+    model, reason = state.model(event.model), f"approval revoked: {event.reason}"
+    revoked = _revoke(state, event.model, event.version, reason)
+    if model.rollout is None or model.rollout.version != event.version:
+        return revoked
+    return [*revoked, e.RolloutAborted(model=event.model, version=event.version, reason=reason)]
+
+
+@_follow.register
+def _(event: e.BreakGlassSigned, state: FleetState, now: datetime, sign: Sign) -> list[e.Event]:
+    model = state.model(event.model)
+    return emergency.after_signature(state.spec_of(model), model, event.version, now)
+
+
+@_follow.register
+def _(event: e.GrantIssued, state: FleetState, now: datetime, sign: Sign) -> list[e.Event]:
+    model = state.model(event.model)
+    version = model.version(event.version)
+    if event.signed.grant.pool != model.pool or not emergency.promotes(version):
+        return []
+    return [e.VersionPromoted(model=event.model, version=event.version, reason=version.reason)]
+
+
+@_follow.register
+def _(event: e.ModelReviewed, state: FleetState, now: datetime, sign: Sign) -> list[e.Event]:
+    if event.found is not e.Fitness.UNFIT:
+        return []
+    breach = Breach(check=Check.REVIEW, value=1.0, limit=0.0, told=f"found unfit for its use: {event.reason}")
+    return [governance_finding(event.model, event.version, now, [breach], "unfit", now.isoformat())]
 
 
 @_follow.register
@@ -57,7 +145,7 @@ def _(event: e.VersionApproved, state: FleetState, now: datetime, sign: Sign) ->
     registered = model.version(event.version).registered
     wanted = spec.serving.pool_of(event.model)
     grant = Grant(
-        grant_id=derived_id("grant", event.model, event.version, event.policy),
+        grant_id=derived_id("grant", event.model, event.version, event.policy, now.isoformat()),
         model=event.model,
         version=event.version,
         artifact=registered.artifact,
@@ -144,7 +232,7 @@ def _(event: e.ModelRetired, state: FleetState, now: datetime, sign: Sign) -> li
 def _(event: e.FindingOpened, state: FleetState, now: datetime, sign: Sign) -> list[e.Event]:
     model = state.model(event.model)
     spec = state.spec_of(model)
-    known = incidents.known_cause(state, event) or incidents.breakage(state, event)
+    known = _cause_of(state, event)
     opened = incidents.common_cause(state, event) if known is None else None
     common = opened if known is None else known.opened
     traffic = state.traffic.get(event.model)
@@ -158,3 +246,9 @@ def _(event: e.FindingOpened, state: FleetState, now: datetime, sign: Sign) -> l
         incident=None if common is None else common.incident,
     )
     return [reached] if opened is None else [opened, reached]
+
+
+def _cause_of(state: FleetState, event: e.FindingOpened) -> IncidentState | None:
+    if event.about is e.FindingKind.GOVERNANCE:
+        return None  # no column that broke is the cause of that
+    return incidents.known_cause(state, event) or incidents.breakage(state, event)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
+from runtime.domain.events import FindingKind
 from runtime.domain.findings import FINAL, Answer
 from runtime.domain.state import FindingState, IncidentState, ModelState
 from runtime.domain.verdict import Action
@@ -38,6 +39,7 @@ def standing(finding: FindingState | IncidentState, model: ModelState | None, no
     is_former = (
         isinstance(finding, FindingState)
         and model is not None
+        and finding.opened.about is not FindingKind.GOVERNANCE  # a duty outlives the version it began with
         and (model.retired or model.champion != finding.opened.version)
     )
     if is_former:

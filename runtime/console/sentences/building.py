@@ -6,6 +6,7 @@ from runtime.console.sentences.told import Told, tell
 from runtime.console.words import (
     count,
     day,
+    minute,
     partition_in_words,
     report_in_words,
     short,
@@ -42,6 +43,27 @@ def _(event: e.ModelResumed) -> Told:
 def _(event: e.ModelRetired) -> Told:
     successor = f" in favour of {event.successor}" if event.successor else ""
     return Told(f"model retired{successor}", event.reason)
+
+
+@tell.register
+def _(event: e.RetirementAnnounced) -> Told:
+    successor = f" in favour of {event.successor}" if event.successor else ""
+    return Told(f"model is to be retired{successor}", event.reason, f"on {minute(event.until)}")
+
+
+@tell.register
+def _(event: e.RetirementCancelled) -> Told:
+    return Told("model is not to be retired", event.reason)
+
+
+@tell.register
+def _(event: e.ModelReviewed) -> Told:
+    found = {
+        e.Fitness.FIT: "fit for its use",
+        e.Fitness.WITH_CONDITIONS: "fit for its use, with conditions",
+        e.Fitness.UNFIT: "unfit for its use",
+    }[event.found]
+    return Told(f"version {event.version} reviewed and found {found}", event.reason)
 
 
 @tell.register

@@ -17,8 +17,10 @@ from runtime.domain import events as e
 
 @tell.register
 def _(event: e.ApprovalRequested) -> Told:
-    people = f"{count(event.approvers, 'approval')} of role {event.role}"
-    return Told(f"version {event.version} waits for {people}", event.reason)
+    seats = tuple(f"{count(seat.approvers, 'approval')} of role {seat.role}" for seat in event.people.seats)
+    until = "" if event.until is None else f"until {minute(event.until)}"
+    what = "may serve longer after" if event.renewal else "waits for"
+    return Told(f"version {event.version} {what} {listed(seats)}", event.reason, until)
 
 
 @tell.register
@@ -64,7 +66,10 @@ def _(event: e.VersionApproved) -> Told:
     how = f"approved automatically under {listed(event.approved_by)}"
     if not event.automatic:
         how = f"approved, agreed to by {listed(event.approved_by)}"
-    return Told(f"version {event.version} {how}", event.reason, f"valid until {day(event.valid_until)}")
+    if event.break_glass:
+        how = f"let through by {listed(event.approved_by)} alone"
+    until = minute(event.valid_until) if event.break_glass else day(event.valid_until)
+    return Told(f"version {event.version} {how}", event.reason, f"valid until {until}")
 
 
 @tell.register

@@ -13,14 +13,29 @@ from pydantic import Field, TypeAdapter
 from runtime.domain.alarms import MonitoringBudgetSet, TrafficMeasured
 from runtime.domain.capacity import RetrainingBudgetSet, RetrainingScored
 from runtime.domain.erasure import SubjectErased, SubjectErasureOrdered
-from runtime.domain.events.approvals import ApprovalGiven, ApprovalRequested, GrantIssued, GrantRevoked, VersionApproved
+from runtime.domain.events.approvals import (
+    ApprovalGiven,
+    ApprovalRequested,
+    ApprovalRevoked,
+    ApprovalTimedOut,
+    GrantIssued,
+    GrantRevoked,
+    RenewalAsked,
+    RenewalRefused,
+    VersionApproved,
+)
 from runtime.domain.events.control import CommandRefused, GovernorStarted
+from runtime.domain.events.emergencies import BreakGlassOpened, BreakGlassSigned
 from runtime.domain.events.models import (
+    Fitness,
     ModelDeclared,
     ModelResumed,
     ModelRetired,
+    ModelReviewed,
     ModelSuspended,
     PartitionSkipped,
+    RetirementAnnounced,
+    RetirementCancelled,
     SpecApplied,
 )
 from runtime.domain.events.monitoring import (
@@ -38,10 +53,14 @@ from runtime.domain.events.rollouts import (
     RolloutAborted,
     RolloutAdvanced,
     RolloutMeasured,
+    RolloutPaused,
+    RolloutResumed,
     RolloutStarted,
     Stage,
     Step,
     VersionPromoted,
+    WavesResumed,
+    WavesStopped,
 )
 from runtime.domain.events.versions import (
     DatasetPrepared,
@@ -53,23 +72,24 @@ from runtime.domain.events.versions import (
 from runtime.domain.findings import FindingAnswered, IncidentOpened
 from runtime.domain.ids import VersionNumber
 from runtime.domain.keeping import BodiesDeleted, EvidenceExported, LegalHoldPlaced, LegalHoldReleased
-    RolloutPaused,
-    RolloutResumed,
 from runtime.domain.monitors import MonitorSaved, MonitorsSet
 from runtime.domain.pools import ModelMoved, PoolConfigured
 from runtime.domain.tokens import AccessRefused, AuthenticationSet, RoleGiven, RoleTaken, TokenCreated, TokenRevoked
 
-    WavesResumed,
-    WavesStopped,
 __all__ = [
     "ApprovalGiven",
     "ApprovalRequested",
+    "ApprovalRevoked",
+    "ApprovalTimedOut",
+    "BreakGlassOpened",
+    "BreakGlassSigned",
     "CommandRefused",
     "DatasetPrepared",
     "Event",
     "FindingAnswered",
     "FindingKind",
     "FindingOpened",
+    "Fitness",
     "GovernorStarted",
     "GrantIssued",
     "GrantRevoked",
@@ -79,6 +99,7 @@ __all__ = [
     "ModelMoved",
     "ModelResumed",
     "ModelRetired",
+    "ModelReviewed",
     "ModelSuspended",
     "MonitorSaved",
     "MonitoringBudgetSet",
@@ -87,12 +108,20 @@ __all__ = [
     "PoolConfigured",
     "RecordsDropped",
     "RecordsLost",
+    "RenewalAsked",
+    "RenewalRefused",
+    "RetirementAnnounced",
+    "RetirementCancelled",
+    "RetrainingBudgetSet",
     "RetrainingFinished",
+    "RetrainingScored",
     "RetrainingStarted",
     "RolledBack",
     "RolloutAborted",
     "RolloutAdvanced",
     "RolloutMeasured",
+    "RolloutPaused",
+    "RolloutResumed",
     "RolloutStarted",
     "SegmentContent",
     "SegmentSealed",
@@ -112,20 +141,14 @@ __all__ = [
     "VersionRefused",
     "VersionRegistered",
     "WatermarkAdvanced",
-    "RenewalAsked",
-    "RenewalRefused",
-    "RetirementAnnounced",
-    "RetirementCancelled",
-    "RetrainingBudgetSet",
+    "WavesResumed",
+    "WavesStopped",
     "event_from_document",
-    "RetrainingScored",
     "event_from_json",
 ]
 
 Event = Annotated[
     SpecApplied
-    "RolloutPaused",
-    "RolloutResumed",
     | ModelDeclared
     | PartitionSkipped
     | ModelSuspended
@@ -141,12 +164,23 @@ Event = Annotated[
     | VersionApproved
     | GrantIssued
     | GrantRevoked
+    | ApprovalTimedOut
+    | RenewalAsked
+    | RenewalRefused
+    | ApprovalRevoked
+    | BreakGlassOpened
+    | BreakGlassSigned
+    | RetirementAnnounced
+    | RetirementCancelled
+    | ModelReviewed
     | RolloutStarted
     | RolloutMeasured
     | RolloutAdvanced
     | RolloutAborted
-    "WavesResumed",
-    "WavesStopped",
+    | RolloutPaused
+    | RolloutResumed
+    | WavesStopped
+    | WavesResumed
     | VersionPromoted
     | RolledBack
     | WatermarkAdvanced
@@ -159,6 +193,8 @@ Event = Annotated[
     | TrafficMeasured
     | RetrainingStarted
     | RetrainingFinished
+    | RetrainingBudgetSet
+    | RetrainingScored
     | SegmentSealed
     | RecordsLost
     | RecordsDropped
@@ -181,10 +217,6 @@ Event = Annotated[
     | MonitorSaved
     | GovernorStarted
     | CommandRefused,
-    | RolloutPaused
-    | RolloutResumed
-    | WavesStopped
-    | WavesResumed
     Field(discriminator="kind"),
 ]
 """Any ledger event; ``kind`` tells which."""
@@ -200,8 +232,6 @@ def event_from_document(document: dict[str, Any]) -> Event:
 
 def event_from_json(content: bytes, expected: type[Any]) -> Event:
     """As ``event_from_document``, of JSON that is expected to be an ``expected``: a third faster when it is."""
-    | RetrainingBudgetSet
-    | RetrainingScored
     if expected in _TYPES:
         event: Event = expected.model_validate_json(content)  # which refuses another kind
         return event

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any, Literal
 
-from runtime.domain.base import Document
-from runtime.domain.ids import Digest, ModelName
+from runtime.domain.base import Document, Moment
+from runtime.domain.ids import Digest, ModelName, VersionNumber
 
 
 class SpecApplied(Document):
@@ -51,10 +52,47 @@ class ModelResumed(Document):
     reason: str
 
 
+class RetirementAnnounced(Document):
+    """A model goes on until a moment and no longer: its callers are told with every answer from now on."""
+
+    kind: Literal["retirement_announced"] = "retirement_announced"
+    model: ModelName
+    until: Moment
+    reason: str
+    successor: ModelName | None = None
+
+
+class RetirementCancelled(Document):
+    """A model that was to be retired stays."""
+
+    kind: Literal["retirement_cancelled"] = "retirement_cancelled"
+    model: ModelName
+    reason: str
+
+
 class ModelRetired(Document):
-    """The end of a model: nothing of it is served again."""
+    """The end of a model: nothing of it is served again. ``announced`` is the end that its callers were told."""
 
     kind: Literal["model_retired"] = "model_retired"
     model: ModelName
     reason: str
     successor: str | None = None
+    announced: Moment | None = None
+
+
+class Fitness(StrEnum):
+    """What somebody who looked at a model says of it."""
+
+    FIT = "fit"
+    WITH_CONDITIONS = "with_conditions"
+    UNFIT = "unfit"
+
+
+class ModelReviewed(Document):
+    """Somebody who did not make it looked at a model, and says whether it is fit for its use."""
+
+    kind: Literal["model_reviewed"] = "model_reviewed"
+    model: ModelName
+    version: VersionNumber
+    found: Fitness
+    reason: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -22,6 +22,8 @@ class FindingKind(StrEnum):
     DATA_QUALITY = "data_quality"
     SERVICE = "service"
     USE = "use"
+    GOVERNANCE = "governance"
+    """Of how it is answered for, not of its data: its moments are of the ledger's time."""
 
 
 class WatermarkAdvanced(Document):
@@ -100,10 +102,10 @@ class RetrainingStarted(Document):
     models: tuple[ModelName, ...] = Field(min_length=1)
     as_of: Moment
     reason: str
-
-
     alarms: Annotated[dict[ModelName, Moment], Field(min_length=1)] | None = None
     findings: Annotated[dict[ModelName, str], Field(min_length=1)] | None = None
+
+
 class RetrainingFinished(Document):
     """The batch ended: succeeded, or failed with a reason."""
 

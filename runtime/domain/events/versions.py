@@ -76,6 +76,8 @@ class VersionRegistered(Document):
     batch: str
     code_revision: str
     environment: dict[str, str]
+    card: Digest | None = None
+    """The model card that the package holds."""
 
 
 class VersionEvaluated(Document):

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from runtime.domain.entry import Entry
 from runtime.domain.errors import Refused
 from runtime.domain.fold import (  # noqa: F401  (each registers)
+    approvals,
     control,
     findings,
     models,

@@ -14,7 +14,7 @@ from runtime.domain.ids import digest_of
 from runtime.domain.lifecycle import Move, Status, after
 from runtime.domain.records import replace
 from runtime.domain.spec import Spec
-from runtime.domain.state import FleetState, ModelState
+from runtime.domain.state import FleetState, ModelState, Retiring, Review
 
 
 @change.register
@@ -75,8 +75,34 @@ def _(event: e.ModelResumed, state: FleetState, entry: Entry) -> None:
 
 
 @change.register
+def _(event: e.RetirementAnnounced, state: FleetState, entry: Entry) -> None:
+    live(state, event.model)
+    if event.until <= entry.time:
+        raise Refused(f"notice of the end of {event.model}", f"{event.until:%Y-%m-%d %H:%M:%S} UTC is over already")
+    if event.successor == event.model:
+        raise Refused(f"notice of the end of {event.model}", "it cannot be its own successor")
+    retiring = Retiring(event.until, entry.time, entry.principal, event.reason, event.successor)
+    update(state, event.model, entry, retiring=retiring)
+
+
+@change.register
+def _(event: e.RetirementCancelled, state: FleetState, entry: Entry) -> None:
+    if live(state, event.model).retiring is None:
+        raise Refused(f"keep {event.model}", "it was not to be retired")
+    update(state, event.model, entry, retiring=None)
+
+
+@change.register
+def _(event: e.ModelReviewed, state: FleetState, entry: Entry) -> None:
+    version = live(state, event.model).version(event.version)
+    review = Review(version.number, event.found, entry.principal, entry.time, event.reason)
+    update(state, event.model, entry, review=review)
+
+
+@change.register
 def _(event: e.ModelRetired, state: FleetState, entry: Entry) -> None:
     model = live(state, event.model)
+    _require_due(event, model, entry)
     versions = {
         number: version
         if version.status in (Status.REFUSED, Status.ROLLED_BACK, Status.RETIRED)
@@ -84,3 +110,13 @@ def _(event: e.ModelRetired, state: FleetState, entry: Entry) -> None:
         for number, version in model.versions.items()
     }
     update(state, event.model, entry, versions=versions, champion=None, rollout=None, due=None, retired=True)
+
+
+def _require_due(event: e.ModelRetired, model: ModelState, entry: Entry) -> None:
+    """Raises ``Refused`` where callers were told another end, or it has not come by the ledger's clock."""
+    if event.announced is None:
+        return
+    if model.retiring is None or model.retiring.until != event.announced:
+        raise Refused(f"retire {model.name}", "its callers were told another end, or none")
+    if entry.time < event.announced:
+        raise Refused(f"retire {model.name}", f"its callers were told {event.announced:%Y-%m-%d %H:%M:%S} UTC")

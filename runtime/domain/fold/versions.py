@@ -1,4 +1,4 @@
-"""What entries about versions, approvals and grants change."""
+"""What entries about versions and grants change."""
 
 from __future__ import annotations
 
@@ -32,38 +32,12 @@ def _(event: e.VersionEvaluated, state: FleetState, entry: Entry) -> None:
 @change.register
 def _(event: e.VersionRefused, state: FleetState, entry: Entry) -> None:
     model = live(state, event.model)
-    versions = moved(model, event.version, Move.REFUSE, reason=event.reason)
+    versions = moved(model, event.version, Move.REFUSE, reason=event.reason, request=None)
     snoozed = versions[event.version].registered.as_of + state.snooze_of(model)
     # An approved version may be at the full step of its rollout, just before it is promoted.
     rollout = None if model.rollout is None or model.rollout.version == event.version else model.rollout
     until = max(model.snoozed_until, snoozed)
     update(state, event.model, entry, versions=versions, rollout=rollout, snoozed_until=until)
-
-
-@change.register
-def _(event: e.ApprovalRequested, state: FleetState, entry: Entry) -> None:
-    model = live(state, event.model)
-    versions = moved(model, event.version, Move.REQUEST_APPROVAL, reason=event.reason, needed=event.approvers)
-    update(state, event.model, entry, versions=versions)
-
-
-@change.register
-def _(event: e.ApprovalGiven, state: FleetState, entry: Entry) -> None:
-    model = live(state, event.model)
-    version = model.version(event.version)
-    if version.status is not Status.AWAITING_APPROVAL:
-        raise Refused(f"approve {event.model} version {event.version}", f"it is {version.status.value}")
-    if entry.principal in version.approvers:
-        raise Refused(f"approve {event.model} version {event.version}", f"{entry.principal} approved it already")
-    approved = replace(version, approvers=(*version.approvers, entry.principal))
-    update(state, event.model, entry, versions=model.versions | {event.version: approved})
-
-
-@change.register
-def _(event: e.VersionApproved, state: FleetState, entry: Entry) -> None:
-    model = live(state, event.model)
-    versions = moved(model, event.version, Move.APPROVE, approval=event, reason=event.reason)
-    update(state, event.model, entry, versions=versions)
 
 
 @change.register
