@@ -18,7 +18,8 @@
     ├── Refused                         409     a rule said no, and says why
     │   ├── IllegalMove                         not a move of the life cycle
     │   ├── Forbidden               403         the principal lacks the role
-    │   └── IdempotencyConflict                 same event id, another body
+    │   ├── IdempotencyConflict                 same event id, another body
+    │   └── ModelChanged            412         another entry about the model came before
     └── IntegrityError                  500     bytes are not what their digest, signature or proof says
         ├── DigestMismatch
         ├── GrantInvalid
@@ -223,6 +224,12 @@ class Forbidden(Refused):
 
 class IdempotencyConflict(Refused):
     """An event id came again with another body."""
+
+
+class ModelChanged(Refused):
+    """The command was meant for the model as it stood at an earlier entry."""
+
+    status: ClassVar[int] = 412
 
 
 class IntegrityError(FleetwardError):
