@@ -17,7 +17,9 @@ from runtime.pipeline.rows import Layout, numbers
 
 def layout_of(spec: Spec, found: pa.Schema) -> Layout:
     """The columns the spec needs. Raises ``MissingColumn``, and ``DataError`` for a type that cannot be used."""
-    slices = tuple(dict.fromkeys(gate.slice for gate in spec.gates if isinstance(gate, SliceGate)))
+    split = [gate.slice for gate in spec.gates if isinstance(gate, SliceGate)]
+    split += [spec.data.kept_together] if spec.data.kept_together is not None else []
+    slices = tuple(dict.fromkeys(split))
     data = spec.data
     for column in (data.time, data.target, *spec.group_columns, *data.features, *slices):
         if column not in found.names:

@@ -27,7 +27,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns that a spec's data are reduced to. ``slices`` are columns that gates split by, kept as text.
+    """The columns that a spec's data are reduced to. ``slices`` are columns that gates or the split part rows by, kept as text.
 
     The target is a number; of named ``classes``, the class's number.
     """

@@ -31,6 +31,7 @@ from runtime.flavors import Floats, Storable, dump, fitting
 from runtime.flavors.outputs import scores
 from runtime.pipeline.plan import Plan
 from runtime.pipeline.rows import Rows
+from runtime.pipeline.splits import check_duplicates
 from runtime.statistics import scoring
 
 Parameters = Mapping[str, Any]
@@ -113,13 +114,22 @@ def folds_of(rows: int, folds: int) -> list[tuple[int, int]]:
     return [(rows - (folds - k) * size, rows - (folds - k - 1) * size) for k in range(folds)]
 
 
-def cross_validate(spec: Spec, schema: Schema, training: Rows, parameters: Parameters, plan: Plan) -> Candidate:
-    """Time-ordered cross-validation; the score is the error of ``spec.train.metric`` over all out-of-fold rows.
+def cross_validate(
+    spec: Spec,
+    schema: Schema,
+    training: Rows,
+    parameters: Parameters,
+    plan: Plan,
+    *,
+    folds: int | None = None,
+    known: Floats | None = None,
+) -> Candidate:
+    """Cross-validation in the plan's order; the score is the error of ``spec.train.metric`` over all out-of-fold rows.
 
     Raises ``DataError`` if these rows do not tell it, as roc_auc of rows of one class.
     """
     predictions = np.full((len(training), schema.class_count) if schema.gives_class else len(training), np.nan)
-    for end, stop in folds_of(len(training), spec.train.folds):
+    for end, stop in plan.cut(training, folds_of(len(training), spec.train.folds)):
         predictor = fit(spec, schema, training.part(0, end), parameters, plan)
         predictions[end:stop] = scores(predictor, training.part(end, stop).columns)
     told = _is_told(predictions)
@@ -155,6 +165,7 @@ def train_model(
     """From rows to a model: cross-validated (unless a search did), judged by its sibling, fitted, serialised."""
     window, at = plan.arrange(model, window)
     training, held = window.part(0, at), window.part(at, len(window))
+    check_duplicates(spec, model, training, held)
     if not isinstance(candidate, Candidate):
         candidate = cross_validate(spec, schema, training, candidate, plan)
     sibling = fit(spec, schema, training, candidate.parameters, plan)

@@ -218,6 +218,7 @@ def test_the_command_tries_a_retraining_on_decisions_and_says_what_is_no_row(
     file.write_text(json.dumps(spec.as_document()))
     monkeypatch.setenv("FLEETWARD_DATABASE", fleet.database_url)
     monkeypatch.setenv("FLEETWARD_STORE", fleet.store_url)
+    tried = ["check", str(file), "--as-of", NOON.isoformat(), "--retraining"]
     told = CliRunner().invoke(app, [*tried, "--output", "json"])
     assert told.exit_code == 0, told.output
     document = json.loads(told.stdout)
