@@ -31,6 +31,7 @@ from jobs.cli import (
     verifying,
     witnessing,
 )
+    rolling,
 from jobs.cli.failing import FailingGroup
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
@@ -78,3 +79,5 @@ app.add_typer(ledger.app, name="ledger", rich_help_panel="Look")
 app.add_typer(keeping.app, name="retention", rich_help_panel="Act")
 app.add_typer(tokens.token_app, name="token", rich_help_panel="Admit")
 app.add_typer(tokens.role_app, name="role", rich_help_panel="Admit")
+        rolling.rollout,
+        rolling.capacity,
