@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import Annotated, Self
 
@@ -37,6 +38,6 @@ class Waves(Document):
         """
         reached, found = 0, []
         for share in self.shares:
-            reached = min(max(round(share * models), reached + 1), models)
+            reached = min(max(math.ceil(share * models - 1e-9), reached + 1), models)
             found.append(reached)
         return tuple(found)

@@ -4,16 +4,16 @@ Each is an *e-process*: while what it doubts is true, its mean is at most 1 when
 ever reaches 1 / alpha with a chance of at most alpha, so a look costs nothing and there is no number of rows to wait
 for.
 
-    mean    numbers of unknown spread: x is above (below) its limit on average. With S and V the sums of
-            x - limit and of its square over n rows, e = sqrt(c / (n + c)) (V / (V - S^2 / (n + c)))^(n / 2): a mixture of t likelihood
-            ratios over effect sizes N(0, 1 / c). Exact for Gaussian rows, whatever their spread; for others as good as
-            the central limit theorem makes it, and careful where tails are heavy
+    mean    numbers of unknown spread: x is above (below) its limit on average. With S and V the sums of x - limit and
+            of its square over n rows, e = sqrt(c / (n + c)) (V / (V - S^2 / (n + c)))^(n / 2): a mixture of likelihood
+            ratios of t over effect sizes N(0, 1 / c). Exact for Gaussian rows, whatever their spread; for others as
+            good as the central limit theorem makes it, and careful where tails are heavy
     rate    yes or no: more than a share p says yes. A mixture of likelihood ratios over shares q > p; for any share
             below p it is a supermartingale, since the ratio rises with the number of yeses
     apart   two answers to the same row: their distributions over bins are further apart than a limit, in total
-            variation. A bet on each row: that the one answer falls, and the other does not, among the bins where the one came more
-            often *before*. Whatever bins are bet on, that happens by at most the total variation more often than the
-            opposite
+            variation. A bet on each row: that the one answer falls, and the other does not, among the bins where the
+            one came more often *before*. Whatever bins are bet on, that happens by at most the total variation more
+            often than the opposite
 
 Sources: Robbins, Annals of Mathematical Statistics 1970, 41:1397; Lai, Annals of Statistics 1976, 4:265; Wang and
 Ramdas, "Anytime-valid t-tests and confidence sequences for Gaussian means with unknown variance", arXiv 2310.03722;
