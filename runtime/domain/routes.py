@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from runtime.domain.base import Document
+from runtime.domain.base import Document, Moment
 from runtime.domain.events import Stage
 from runtime.domain.grant import SignedGrant
 from runtime.domain.ids import Digest, ModelName
@@ -28,6 +28,14 @@ class Servable(Document):
     """What its answers are explained against."""
 
 
+class Sunset(Document):
+    """A model's callers are told since when, and until when, it goes on; and what answers after it."""
+
+    since: Moment
+    until: Moment
+    successor: ModelName | None = None
+
+
 class Route(Document):
     """How one model's traffic is answered.
 
@@ -45,6 +53,8 @@ class Route(Document):
     capture: Capture = Capture()
     serving: Serving = Serving()
     overrides: tuple[Override, ...] = ()
+    sunset: Sunset | None = None
+    retired: bool = False
 
 
 class Routes(Document):
@@ -95,6 +105,17 @@ def _changed(state: FleetState, pool: str, size: int) -> Iterator[ModelState]:
 
 
 def _route(model: ModelState, spec: Spec, pool: str) -> Route:
+    """The route, and what its callers are told of its end."""
+    route, retiring = _served(model, spec, pool), model.retiring
+    if retiring is None and not model.retired:
+        return route
+    told = None
+    if retiring is not None:
+        told = Sunset(since=retiring.since, until=retiring.until, successor=retiring.successor)
+    return route.model_copy(update={"sunset": told, "retired": model.retired})
+
+
+def _served(model: ModelState, spec: Spec, pool: str) -> Route:
     name, capture, serving = model.name, spec.capture, spec.serving
     champion = _servable(model.serving, pool)
     reason = _why_not(model)

@@ -55,6 +55,7 @@ _CODES: Final[Mapping[int, grpc.StatusCode]] = {
     403: grpc.StatusCode.PERMISSION_DENIED,
     404: grpc.StatusCode.NOT_FOUND,
     409: grpc.StatusCode.FAILED_PRECONDITION,
+    410: grpc.StatusCode.NOT_FOUND,
     413: grpc.StatusCode.RESOURCE_EXHAUSTED,
     422: grpc.StatusCode.INVALID_ARGUMENT,
     429: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -62,6 +63,8 @@ _CODES: Final[Mapping[int, grpc.StatusCode]] = {
     503: grpc.StatusCode.UNAVAILABLE,
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
+_BESIDE: Final = frozenset([b"fleetward-override", b"deprecation", b"sunset", b"link"])
+"""Fields of an answer that go beside it as metadata."""
 _LONGEST_TEXT: Final = 1024
 """Characters of an error's text: it travels in a trailer, where gRPC takes 8 KB, and each may become nine bytes."""
 
@@ -181,15 +184,17 @@ class GrpcFace(Application):
             call = call if span is None else call._replace(trace_id=id_of(span))
             reply = await self._deadlines.keep(self._handlers.grpc_infer(call, request))
         except Exception as error:  # noqa: BLE001 - as ``grpc``, which knows no model
-            return _failed(self._told(failure(error, "gRPC ModelInfer"), request.model_name, started, span))
+            failed = self._noticed(failure(error, "gRPC ModelInfer"), request.model_name)
+            return _failed(self._told(failed, request.model_name, started, span))
+        reply = self._noticed(reply, request.model_name)
         self._told(reply, request.model_name, started, span)
         assert reply.answer is not None  # noqa: S101 - a prediction's reply has one
         self._predict_beside(reply.answer)
         named = ("fleetward-decision-id", reply.answer.decision.decision_id)
         if reply.status != 200:  # its own overrides let none go out
-            failed = _failed(reply)
-            return failed._replace(metadata=(*failed.metadata, named))
-        beside = [(name.decode(), value.decode()) for name, value in reply.headers if name == b"fleetward-override"]
+            refused = _failed(reply)
+            return refused._replace(metadata=(*refused.metadata, named))
+        beside = [(name.decode(), value.decode()) for name, value in reply.headers if name in _BESIDE]
         return Outcome(reply.body, metadata=(named, *beside))
 
     def _predict_beside(self, answer: Answer) -> None:

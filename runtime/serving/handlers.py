@@ -14,7 +14,7 @@ import orjson
 
 from runtime.domain.decision import Decision, Outcomes
 from runtime.domain.erasure import checked_subject
-from runtime.domain.errors import NotServable, RequestError, UnknownVersion, Unsupported, UnsupportedMedia
+from runtime.domain.errors import RequestError, UnknownVersion, Unsupported, UnsupportedMedia
 from runtime.domain.spec import Capture as Policy
 from runtime.explaining.explanation import Explanation
 from runtime.flavors import Predictor
@@ -142,10 +142,10 @@ class Handlers:
         held = live.offered
         if call.version is not None:
             held = [each for each in held if str(each.version) == call.version]
-            if not held:
+            if not held and not live.retired:
                 raise UnknownVersion(call.model, call.version)
         if not held:
-            raise NotServable(call.model, live.reason)
+            raise live.unserved
         return Reply(metadata.model_metadata(call.model, [each.version for each in held], held[0].schema))
 
     async def model_ready(self, call: Call) -> Reply:

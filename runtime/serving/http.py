@@ -8,7 +8,7 @@ protocols send no Content-Type, or one that is not true. Every error is a proble
 Request headers: ``authorization`` (or, where nobody is authenticated, ``fleetward-caller``: who asks),
 ``fleetward-version`` (which live version answers a tester), ``idempotency-key`` (a UUID: the decision id of a retry),
 ``fleetward-subject`` (whom the data are about), and ``traceparent``. Answers carry the decision id in
-``fleetward-decision-id``.
+``fleetward-decision-id``; those of a model whose end was announced say so (``sunset``).
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ __all__ = ["Application", "Authorise", "Keep", "Service"]
 
 Send = Callable[[Message], Awaitable[None]]
 
+_OF_CALLERS = frozenset({401, 403, 429})
+
 _TRACE = re.compile(rb"^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -50,6 +52,7 @@ class Application:
         self._on_shutdown = on_shutdown
         self._authorise = authorise
         self._requests, self._traces = service.requests, service.traces
+        self._told_of = service.pool.told
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request, or follow the server's lifespan."""
@@ -97,7 +100,14 @@ class Application:
             reply = await self._deadlines.keep(self._handlers.handle(call))
         except Exception as error:  # noqa: BLE001 - the protocol wants an error document, whatever went wrong
             reply = failure(error, f"{method} {path}")
-        return self._told(reply, model, started, span)
+        return self._told(self._noticed(reply, model), model, started, span)
+
+    def _noticed(self, reply: Reply, model: str) -> Reply:
+        """The reply, with what the model's callers are told of its end."""
+        told = self._told_of(model)
+        if not told or reply.status in _OF_CALLERS:  # whoever may not ask is told nothing of the model
+            return reply
+        return reply._replace(headers=(*reply.headers, *told))
 
     def _told(self, reply: Reply, model: str, started: float, span: Span | None) -> Reply:
         """The reply, which goes out now, counted and traced."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from runtime.domain.decision import Decision
-from runtime.domain.errors import FleetwardError, RequestError
+from runtime.domain.errors import FleetwardError, ModelGone, NotServable, RequestError
 from runtime.domain.events import Stage
 from runtime.domain.grant import Grant
 from runtime.domain.routes import Servable
@@ -17,6 +17,7 @@ from runtime.domain.spec import Capture as Policy
 from runtime.policy.overrides import Watch
 from runtime.serving.awaited import Awaited
 from runtime.serving.protocols.oip import Reader
+from runtime.serving.sunset import NOTHING, Told
 from runtime.storage.subject_key import SubjectKey
 
 
@@ -78,6 +79,14 @@ class Live:
     capture: Policy
     """How surely its decisions are kept."""
     serving: Serving
+    told: Told = NOTHING
+    """Header fields of every answer: that, and when, the model ends."""
+    retired: bool = False
+
+    @property
+    def unserved(self) -> NotServable:
+        """Why nothing of it answers, now or ever again."""
+        return ModelGone(self.model, self.reason) if self.retired else NotServable(self.model, self.reason)
 
     @property
     def offered(self) -> list[Offered]:

@@ -10,7 +10,7 @@ kept as any decision, with the flag ``tested``: it is no draw of the split, so m
 
 from __future__ import annotations
 
-from runtime.domain.errors import FleetwardError, NotServable, RequestError
+from runtime.domain.errors import FleetwardError, RequestError
 from runtime.serving.call import Call
 from runtime.serving.live import Live
 from runtime.serving.pool import Pool
@@ -64,7 +64,7 @@ def _version(text: str, live: Live) -> str:
         return str(live.challenger.version)
     if text == _CHAMPION:
         if live.champion is None:
-            raise NotServable(live.model, live.reason)
+            raise live.unserved
         return str(live.champion.version)
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
         raise RequestError("header fleetward-version", repr(text[:40]), "a version's number, champion or challenger")

@@ -52,6 +52,7 @@ from runtime.serving.protocols.oip import Reader
 from runtime.serving.protocols.request import InferRequest
 from runtime.serving.sizes import measured
 from runtime.serving.split import is_canary
+from runtime.serving.sunset import NOTHING, Told, told
 
 _log = logging.getLogger(__name__)
 
@@ -117,7 +118,18 @@ class Pool:
         challenger = self._offer(route, route.challenger, before)
         stage = route.stage if challenger is not None else None
         reason = route.reason or ("" if champion is not None else "its version was refused by this replica")
-        live = Live(route.model, champion, challenger, stage, route.share, reason, route.capture, route.serving)
+        live = Live(
+            route.model,
+            champion,
+            challenger,
+            stage,
+            route.share,
+            reason,
+            route.capture,
+            route.serving,
+            told(route.sunset),
+            route.retired,
+        )
         self._live[route.model] = live
         self._forget(before, live)
 
@@ -226,6 +238,11 @@ class Pool:
         if live is None:
             raise UnknownModel(model)
         return live
+
+    def told(self, model: str) -> Told:
+        """Header fields of every answer about the model; none for a model that is not known here."""
+        live = self._live.get(model)
+        return NOTHING if live is None else live.told
 
     def models(self) -> list[Live]:
         """Every route, by model."""
@@ -355,14 +372,14 @@ class Pool:
 
     def _champion(self, live: Live) -> Offered:
         if live.champion is None:
-            raise NotServable(live.model, live.reason)
+            raise live.unserved
         return live.champion
 
     def _named(self, live: Live, version: str) -> Offered:
         for offered in live.offered:
             if str(offered.version) == version:
                 return offered
-        raise UnknownVersion(live.model, version)
+        raise live.unserved if live.retired else UnknownVersion(live.model, version)
 
 
 def _is_swap(before: Live | None) -> bool:

@@ -35,7 +35,7 @@ class _Operation(NamedTuple):
     body_required: bool = True
 
 
-_BODY_FAILS = (400, 404, 413, 415, 422, 501, 503)
+_BODY_FAILS = (400, 404, 410, 413, 415, 422, 501, 503)
 _DECISION_FAILS = (*_BODY_FAILS, 409)
 _DECIDES = ("fleetward-caller", "fleetward-version", "idempotency-key", "traceparent")
 
@@ -45,7 +45,9 @@ _OPERATIONS = {
     "server_ready": _Operation("Whether the first routes are in place", {JSON: "ServerState"}, unready=True),
     "description": _Operation("This document", {JSON: "Anything"}),
     "model_names": _Operation("The models that this replica knows", {JSON: "ModelNames"}),
-    "model_metadata": _Operation("A model's versions, inputs and outputs", {JSON: "ModelMetadata"}, fails=(404, 503)),
+    "model_metadata": _Operation(
+        "A model's versions, inputs and outputs", {JSON: "ModelMetadata"}, fails=(404, 410, 503)
+    ),
     "model_ready": _Operation(
         "Whether a model, or this version of it, can be served", {JSON: "ModelReady"}, fails=(404,), unready=True
     ),
@@ -135,6 +137,14 @@ _OVERRIDE = {
     "required": False,
     "schema": {"type": "string"},
 }
+_SUNSET = {
+    name: {"description": description, "required": False, "schema": {"type": "string"}}
+    for name, description in {
+        "deprecation": "Since when the model's end is announced (RFC 9745)",
+        "sunset": "When the model ends (RFC 8594)",
+        "link": "What answers after it, with rel successor-version",
+    }.items()
+}
 
 
 def document(endpoints: Iterable[Endpoint], version: str) -> bytes:
@@ -182,7 +192,7 @@ def _responses(operation: _Operation) -> dict[str, Any]:
         answer: dict[str, Any] = {"description": "The answer", "content": _content(operation.answers)}
         if operation.is_decision:
             header = {"description": "The decision's id", "required": True, "schema": {"type": "string"}}
-            answer["headers"] = {"fleetward-decision-id": header, "fleetward-override": _OVERRIDE}
+            answer["headers"] = {"fleetward-decision-id": header, "fleetward-override": _OVERRIDE, **_SUNSET}
         responses["200"] = answer
         if operation.unready:
             responses["503"] = {"description": "Not ready", "content": _content(operation.answers)}

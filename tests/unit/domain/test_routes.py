@@ -42,7 +42,8 @@ def versions(found: Route) -> tuple[int | None, int | None]:
     ],
 )
 def test_a_model_that_nobody_may_answer_for_says_why(events: tuple[e.Event, ...], reason: str) -> None:
-    assert route(History.of(*events)) == Route(model=MODEL, reason=reason)
+    found = route(History.of(*events))
+    assert found == Route(model=MODEL, reason=reason, retired=reason == "it is retired")
 
 
 def test_a_challenger_stands_beside_the_champion_while_it_is_rolled_out() -> None:
