@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag
 
 from runtime.domain.base import Document
+from runtime.domain.behaviour import (
+    CleanProcessGate,
+    FallsGate,
+    InvariantGate,
+    MissingGate,
+    OwnTestsGate,
+    ReplayedGate,
+    RisesGate,
+)
+from runtime.domain.limits import Limit
 from runtime.domain.metrics import Metric
-from runtime.domain.misfit import misfit
+from runtime.domain.schema import TWO, Task
 from runtime.domain.terms import Share
-
-
-class Limit(Document):
-    """A metric and how far it may go: ``max`` of an error, ``min`` of what is better the more there is of it."""
-
-    metric: Metric
-    max: float | None = None
-    min: Share | None = None
-
-    @model_validator(mode="after")
-    def _has_its_one_limit(self) -> Self:
-        wanted, other = ("min", "max") if self.metric.more_is_better else ("max", "min")
-        if getattr(self, other) is not None:
-            more = "more" if self.metric.more_is_better else "less"
-            raise misfit(other, f"{getattr(self, other):g}", f"{wanted}, since {more} {self.metric.value} is better")
-        if getattr(self, wanted) is None:
-            raise misfit(wanted, "nothing", f"the limit of {self.metric.value}")
-        return self
-
-    @property
-    def limit(self) -> float:
-        """Whichever of the two it is."""
-        return self.min if self.min is not None else self.max if self.max is not None else float("nan")
 
 
 class LimitGate(Limit):
@@ -77,6 +65,25 @@ class SliceGate(Limit):
     min_rows: int = 20
 
 
+class FairnessGate(Document):
+    """Labels of two classes treat the values of a column alike, but for a difference of at most ``max``.
+
+    ``demographic_parity``: of the shares labelled 1; ``equalized_odds``: of the larger spread of true and false
+    positive rates (``statistics/fairness.py``). Values under ``min_rows`` are not judged.
+    """
+
+    fair_over: str
+    difference: Literal["demographic_parity", "equalized_odds"] = "demographic_parity"
+    max: Share
+    min_rows: int = 20
+
+
+class CalibrationGate(Document):
+    """The expected calibration error of a probability, over ten parts of equal width, is at most this."""
+
+    calibration_error: Annotated[Share, Field(gt=0)]
+
+
 class LatencyGate(Document):
     """One-row prediction time, 99th percentile, in milliseconds of processor time."""
 
@@ -95,24 +102,34 @@ class RoundTripGate(Document):
     round_trip: Literal[True]
 
 
-_GATE_KEYS = {
-    "slice": "slice",
-    "no_worse_than": "no_worse_than",
-    "better_than": "better_than",
-    "latency_ms_p99": "latency_ms_p99",
-    "artifact_bytes": "artifact_bytes",
-    "round_trip": "round_trip",
-    "metric": "metric",
-}
+_GATE_KEYS = (
+    "slice",
+    "no_worse_than",
+    "better_than",
+    "fair_over",
+    "calibration_error",
+    "invariant_to",
+    "rises_with",
+    "falls_with",
+    "missing",
+    "replayed",
+    "latency_ms_p99",
+    "artifact_bytes",
+    "round_trip",
+    "clean_process",
+    "tests",
+    "metric",
+)
+"""What tells a gate by, the first that it has; a metric alone is the plainest of them."""
 
 
 def _gate_tag(value: Any) -> str | None:
     keys = value.model_dump() if isinstance(value, Document) else value
     if not isinstance(keys, dict):
         return None
-    for key, tag in _GATE_KEYS.items():
+    for key in _GATE_KEYS:
         if key in keys:
-            return f"{tag}_{keys[key]}" if tag == "better_than" else tag
+            return f"{key}_{keys[key]}" if key == "better_than" else key
     return None
 
 
@@ -122,14 +139,57 @@ Gate = Annotated[
     | Annotated[NoWorseGate, Tag("no_worse_than")]
     | Annotated[ChampionGate, Tag("better_than_champion")]
     | Annotated[SliceGate, Tag("slice")]
+    | Annotated[FairnessGate, Tag("fair_over")]
+    | Annotated[CalibrationGate, Tag("calibration_error")]
+    | Annotated[InvariantGate, Tag("invariant_to")]
+    | Annotated[RisesGate, Tag("rises_with")]
+    | Annotated[FallsGate, Tag("falls_with")]
+    | Annotated[MissingGate, Tag("missing")]
+    | Annotated[ReplayedGate, Tag("replayed")]
     | Annotated[LatencyGate, Tag("latency_ms_p99")]
     | Annotated[SizeGate, Tag("artifact_bytes")]
-    | Annotated[RoundTripGate, Tag("round_trip")],
+    | Annotated[RoundTripGate, Tag("round_trip")]
+    | Annotated[CleanProcessGate, Tag("clean_process")]
+    | Annotated[OwnTestsGate, Tag("tests")],
     Discriminator(
         _gate_tag,
         custom_error_type="gate",
         custom_error_message="expected a gate: metric with max or min, better_than (baseline or champion), "
-        "no_worse_than, slice, latency_ms_p99, artifact_bytes or round_trip",
+        "no_worse_than, slice, fair_over, calibration_error, invariant_to, rises_with, falls_with, missing, replayed, "
+        "latency_ms_p99, artifact_bytes, round_trip, clean_process or tests",
     ),
 ]
 """A check that passes or refuses with a reason."""
+
+
+def misfit_of_gates(
+    gates: Sequence[Gate], *, features: Sequence[str], task: Task, classes: int
+) -> tuple[str, str, str] | None:
+    """The first gate that is not for such a model: where, what was found and what was expected; or nothing."""
+    for at, gate in enumerate(gates):
+        strange = sorted(set(getattr(gate, "inputs", ())) - set(features))
+        if strange:
+            return f"gates.{at}.gate", ", ".join(strange), "names among data.features"
+        if found := _not_for(gate, task, classes):
+            return f"gates.{at}.gate", found, _WANTS[type(gate)]
+    return None
+
+
+_WANTS: dict[type[Document], str] = {
+    FairnessGate: "fair_over only in a classification of two classes",
+    CalibrationGate: "calibration_error only in a classification of two classes",
+    RisesGate: "rises_with where answers have an order: a regression, or two classes",
+    FallsGate: "falls_with where answers have an order: a regression, or two classes",
+    MissingGate: "flips only in a classification",
+}
+
+
+def _not_for(gate: Gate, task: Task, classes: int) -> str:
+    is_two = task is Task.CLASSIFICATION and classes == TWO
+    if isinstance(gate, FairnessGate | CalibrationGate) and not is_two:
+        return f"{classes} classes" if task is Task.CLASSIFICATION else f"a {task.value}"
+    if isinstance(gate, RisesGate | FallsGate) and task is Task.CLASSIFICATION and not is_two:
+        return f"{classes} classes"
+    if isinstance(gate, MissingGate) and gate.flips is not None and task is Task.REGRESSION:
+        return f"flips in a {task.value}"
+    return ""

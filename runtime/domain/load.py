@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from runtime.domain import gates, overrides, training
+from runtime.domain import behaviour, gates, overrides, training
 from runtime.domain import spec as spec_module
 from runtime.domain.errors import SpecError
 from runtime.domain.spec import Spec
@@ -191,7 +191,8 @@ def _expected(problem: Any) -> str:
 
 def _field_names() -> list[str]:
     names: set[str] = set()
-    for value in chain.from_iterable(vars(module).values() for module in (spec_module, gates, training, overrides)):
+    modules = (spec_module, gates, behaviour, training, overrides)
+    for value in chain.from_iterable(vars(module).values() for module in modules):
         if isinstance(value, type) and issubclass(value, BaseModel):
             names.update(value.model_fields)
     return sorted(names)

@@ -19,7 +19,7 @@ from runtime.domain.base import Document
 from runtime.domain.checks import Checks
 from runtime.domain.data import Data, DecisionsSource, Source
 from runtime.domain.events import Stage, Step
-from runtime.domain.gates import Gate
+from runtime.domain.gates import Gate, misfit_of_gates
 from runtime.domain.guards import Guardrail
 from runtime.domain.ids import digest_of
 from runtime.domain.metrics import METRICS
@@ -332,6 +332,15 @@ class Spec(Document):
             raise misfit("classes", ", ".join(self.classes), "distinct names")
         if len(self.classes) > TWO and not self.train.is_fitted:
             raise misfit("classes", f"{len(self.classes)} of them", f"at most two with trainer {self.train.trainer}")
+        return self
+
+    @model_validator(mode="after")
+    def _gates_fit_the_model(self) -> Self:
+        found = misfit_of_gates(
+            self.gates, features=self.data.features, task=self.task, classes=len(self.classes or ()) or TWO
+        )
+        if found is not None:
+            raise misfit(*found)
         return self
 
     @model_validator(mode="after")

@@ -32,18 +32,17 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from runtime.domain.ids import digest_of
 from runtime.flavors import container
 from runtime.flavors.base import Storable
+from runtime.flavors.environment import plain_environment
 from runtime.flavors.errors import ArtifactInvalid, QuarantineFailed
 from runtime.flavors.load import load
 from runtime.flavors.passed import Passed
 
 _LENGTH = struct.Struct("<Q")
 _PLAIN = frozenset(["rules", "remote"])
-_KEPT = ("PATH", "PYTHONPATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "VIRTUAL_ENV")
 _STARTS = 120.0
 """Seconds that the warm process may take to import its libraries on a busy machine."""
 _ANSWERS = 15.0
@@ -136,10 +135,7 @@ class Quarantine:
 
 def _start(limits: Limits) -> subprocess.Popen[bytes]:
     """With a plain environment: no credential of this process is in it."""
-    environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    path = [entry for entry in sys.path if entry]
-    environment["PYTHONPATH"] = os.pathsep.join([str(Path.cwd()), *path])
+    environment = plain_environment()
     command = [sys.executable, "-m", "runtime.flavors.quarantine", str(limits.memory_bytes), str(limits.seconds)]
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment

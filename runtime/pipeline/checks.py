@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runtime.domain.errors import DataError, MissingColumn, TooFewRows, UnusableTarget
-from runtime.domain.gates import SliceGate
+from runtime.domain.gates import FairnessGate, SliceGate
 from runtime.domain.schema import Field, FieldKind, Task, outputs_of
 from runtime.domain.spec import Spec
 from runtime.pipeline.rows import Layout, numbers
@@ -18,6 +18,7 @@ from runtime.pipeline.rows import Layout, numbers
 def layout_of(spec: Spec, found: pa.Schema) -> Layout:
     """The columns the spec needs. Raises ``MissingColumn``, and ``DataError`` for a type that cannot be used."""
     split = [gate.slice for gate in spec.gates if isinstance(gate, SliceGate)]
+    split += [gate.fair_over for gate in spec.gates if isinstance(gate, FairnessGate)]
     split += [spec.data.kept_together] if spec.data.kept_together is not None else []
     slices = tuple(dict.fromkeys(split))
     data = spec.data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from runtime.domain.spec import Spec
 from runtime.flavors import Floats, Predictor, load
 from runtime.flavors.outputs import scores
 from runtime.pipeline.gates import Evidence, compare, judge
+from runtime.pipeline.probing import Probe, Recorded
 from runtime.pipeline.train import TrainedModel
 from runtime.statistics.scoring import value
 
@@ -25,13 +27,17 @@ _LATENCY_BUDGET_NS = 100_000_000
 _WARM_UP = 10
 
 
-def evaluate(spec: Spec, trained: TrainedModel, champion: Predictor | None) -> EvaluationReport:
+def evaluate(
+    spec: Spec, trained: TrainedModel, champion: Predictor | None, recorded: Recorded | None = None
+) -> EvaluationReport:
     """Every gate of the spec on the holdout. A spec has at least one gate; a report without any never passes.
+
+    ``recorded`` is what the champion was asked in production, for the gate that replays it.
 
     The champion is asked about the same rows. If it was trained after some of them (it was promoted within the
     holdout), it has the advantage of having seen them: the comparison then errs on the side of keeping it.
     """
-    evidence = gather(trained, champion)
+    evidence = gather(trained, champion, recorded)
     rng = np.random.default_rng(spec.train.seed)
     gates = tuple(judge(gate, evidence, rng) for gate in spec.gates)
     comparison = None
@@ -50,7 +56,7 @@ def evaluate(spec: Spec, trained: TrainedModel, champion: Predictor | None) -> E
     )
 
 
-def gather(trained: TrainedModel, champion: Predictor | None) -> Evidence:
+def gather(trained: TrainedModel, champion: Predictor | None, recorded: Recorded | None = None) -> Evidence:
     """Measures what the gates ask for, in this process."""
     held = trained.holdout.rows
     stored = load(trained.artifact)
@@ -65,6 +71,16 @@ def gather(trained: TrainedModel, champion: Predictor | None) -> Evidence:
         latency_ms_p99=latency_ms_p99(stored, trained),
         artifact_bytes=len(trained.artifact),
         round_trip_difference=float(difference.max()),
+        probe=Probe(
+            schema=stored.schema,
+            columns=held.columns,
+            truth=held.target,
+            ask=partial(scores, stored),
+            sibling=partial(scores, trained.holdout.sibling),
+            artifact=trained.artifact,
+            has_champion=champion is not None,
+            recorded=recorded,
+        ),
     )
 
 

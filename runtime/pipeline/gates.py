@@ -13,9 +13,20 @@ from typing import assert_never
 
 import numpy as np
 
+from runtime.domain.behaviour import (
+    CleanProcessGate,
+    FallsGate,
+    InvariantGate,
+    MissingGate,
+    OwnTestsGate,
+    ReplayedGate,
+    RisesGate,
+)
 from runtime.domain.gates import (
     BaselineGate,
+    CalibrationGate,
     ChampionGate,
+    FairnessGate,
     Gate,
     LatencyGate,
     LimitGate,
@@ -28,7 +39,13 @@ from runtime.domain.metrics import METRICS, Metric
 from runtime.domain.reports import Comparison, GateResult
 from runtime.domain.schema import Task
 from runtime.flavors import Column, Floats
+from runtime.pipeline import apart, probing
+from runtime.pipeline.probing import Probe
+from runtime.pipeline.results import at_most, refused, result, share, within
+from runtime.statistics.calibration import calibration_error
+from runtime.statistics.classification import ScoreCounts
 from runtime.statistics.comparison import compare_losses
+from runtime.statistics.fairness import demographic_parity_difference, equalized_odds_difference, table_of
 from runtime.statistics.scoring import compared, error, losses, value
 
 
@@ -38,7 +55,7 @@ class Evidence:
 
     ``naive`` are the answers of what looks at no column; ``champion`` is None when there is no champion.
     ``round_trip_difference`` is the largest absolute difference between what the stored artifact and the trained object
-    predict.
+    predict. ``probe`` is the version itself, for the gates that ask it.
     """
 
     truth: Floats
@@ -49,10 +66,17 @@ class Evidence:
     round_trip_difference: float
     champion: Floats | None = None
     slices: Mapping[str, Column] = field(default_factory=dict)
+    probe: Probe | None = None
 
 
 def judge(gate: Gate, evidence: Evidence, rng: np.random.Generator) -> GateResult:
     """The gate's answer; ``rng`` is drawn from by the gates that bootstrap."""
+    if isinstance(gate, InvariantGate | RisesGate | FallsGate | MissingGate | ReplayedGate):
+        return probing.judge(gate, evidence.probe)
+    if isinstance(gate, CleanProcessGate | OwnTestsGate):
+        return apart.judge(gate, evidence.probe)
+    if isinstance(gate, LatencyGate | SizeGate | RoundTripGate):
+        return _measured(gate, evidence)
     match gate:
         case LimitGate():
             return _limit(gate, evidence)
@@ -64,14 +88,20 @@ def judge(gate: Gate, evidence: Evidence, rng: np.random.Generator) -> GateResul
             return _champion(gate, evidence, rng)
         case SliceGate():
             return _slice(gate, evidence)
-        case LatencyGate():
-            return _at_most("latency_ms_p99", evidence.latency_ms_p99, gate.latency_ms_p99, "one-row p99 {} ms")
-        case SizeGate():
-            return _at_most("artifact_bytes", evidence.artifact_bytes, gate.artifact_bytes, "artifact of {} bytes")
-        case RoundTripGate():
-            return _at_most("round_trip", evidence.round_trip_difference, 0.0, "loaded again it differs by {}")
+        case FairnessGate():
+            return _fairness(gate, evidence)
+        case CalibrationGate():
+            return _calibration(gate, evidence)
         case _:
             assert_never(gate)
+
+
+def _measured(gate: LatencyGate | SizeGate | RoundTripGate, evidence: Evidence) -> GateResult:
+    if isinstance(gate, LatencyGate):
+        return at_most("latency_ms_p99", evidence.latency_ms_p99, gate.latency_ms_p99, "one-row p99 {} ms")
+    if isinstance(gate, SizeGate):
+        return at_most("artifact_bytes", evidence.artifact_bytes, gate.artifact_bytes, "artifact of {} bytes")
+    return at_most("round_trip", evidence.round_trip_difference, 0.0, "loaded again it differs by {}")
 
 
 def compare(
@@ -90,7 +120,7 @@ def compare(
 
 def _limit(gate: LimitGate, evidence: Evidence) -> GateResult:
     metric = gate.metric
-    return _within(metric.value, gate, value(metric, evidence.answers, evidence.truth), f"{metric.value} {{}}")
+    return within(metric.value, gate, value(metric, evidence.answers, evidence.truth), f"{metric.value} {{}}")
 
 
 def _baseline(gate: BaselineGate, evidence: Evidence) -> GateResult:
@@ -99,7 +129,7 @@ def _baseline(gate: BaselineGate, evidence: Evidence) -> GateResult:
     limit = naive * (1 - gate.by)
     mine = error(metric, evidence.answers, evidence.truth)
     # Beating means being below: a model as good as the naive predictor has learnt nothing.
-    return _result(
+    return result(
         "better_than:baseline",
         mine < limit,
         mine,
@@ -117,7 +147,7 @@ def _no_worse(gate: NoWorseGate, evidence: Evidence, rng: np.random.Generator) -
     if found.low is None:
         return GateResult(gate=name, passed=True, reason=f"{measured}; {found.rows} rows are too few to call it worse")
     limit = gate.by * found.champion
-    return _result(
+    return result(
         name,
         found.low <= limit,
         found.low,
@@ -137,7 +167,7 @@ def _champion(gate: ChampionGate, evidence: Evidence, rng: np.random.Generator) 
     if found.high is None:
         return GateResult(gate=name, passed=False, reason=f"{found.rows} rows are too few to compare")
     limit = -gate.by * found.champion
-    return _result(
+    return result(
         name,
         found.high < limit if gate.by == 0 else found.high <= limit,
         found.high,
@@ -161,7 +191,38 @@ def _slice(gate: SliceGate, evidence: Evidence) -> GateResult:
         return GateResult(gate=name, passed=False, limit=gate.limit, reason=reason)
     worst = max(errors, key=lambda label: errors[label] if math.isfinite(errors[label]) else math.inf)
     what = f"{metric.value} {{}} on {gate.slice} {worst}, the worst of {len(errors)} judged"
-    return _within(name, gate, metric.error_of(errors[worst]), what)
+    return within(name, gate, metric.error_of(errors[worst]), what)
+
+
+def _fairness(gate: FairnessGate, evidence: Evidence) -> GateResult:
+    name = f"fair_over:{gate.fair_over}"
+    values, known = evidence.slices[gate.fair_over], np.isfinite(evidence.answers)
+    if not known.all():
+        return refused(name, f"{int((~known).sum())} of {len(known)} answers are no finite numbers", gate.max)
+    tables = {
+        label: table_of(evidence.answers[mine] >= 0.5, evidence.truth[mine] == 1)
+        for label in sorted({value for value in values.tolist() if value is not None})
+        if (mine := values == label).sum() >= gate.min_rows
+    }
+    measure = demographic_parity_difference if gate.difference == "demographic_parity" else equalized_odds_difference
+    found = measure(np.array([*tables.values()])) if tables else None
+    if found is None:
+        reason = f"fewer than two {gate.fair_over} have {gate.min_rows} holdout rows with such a rate"
+        return refused(name, reason, gate.max)
+    shares = {label: float(table[:, 1].sum() / table.sum()) for label, table in tables.items()}
+    least, most = (by(shares, key=lambda label: shares[label]) for by in (min, max))
+    what = f"{gate.difference.replace('_', ' ')} difference {{}} over {len(shares)} {gate.fair_over}"
+    spread = f"{share(shares[most])} of {most} are labelled 1, {share(shares[least])} of {least}"
+    return at_most(name, found, gate.max, f"{what} ({spread})")
+
+
+def _calibration(gate: CalibrationGate, evidence: Evidence) -> GateResult:
+    name, counts = "calibration_error", ScoreCounts.of(evidence.answers, evidence.truth)
+    if counts.unusable or not counts.rows:
+        reason = f"{counts.unusable} of {len(evidence.truth)} answers are no finite numbers"
+        return refused(name, reason, gate.calibration_error)
+    what = f"calibration error {{}} over {counts.rows} rows"
+    return at_most(name, calibration_error(counts), gate.calibration_error, what)
 
 
 def _naive(metric: Metric) -> str:
@@ -176,31 +237,6 @@ def _unknown(metric: Metric, answers: Floats, evidence: Evidence) -> str:
     if metric is Metric.ROC_AUC and bad and np.isfinite(answers).all():
         return f"roc_auc cannot be told of {len(mine)} rows: a class is missing there"
     return f"the error is not a finite number on {bad} of {len(mine)} rows" if bad else ""
-
-
-def _within(name: str, gate: LimitGate | SliceGate, found: float, what: str) -> GateResult:
-    if not gate.metric.more_is_better:
-        return _at_most(name, found, gate.limit, what)
-    passed = found >= gate.limit
-    reason = f"{what.format(f'{found:.6g}')}, {'within' if passed else 'under'} the limit {gate.limit:.6g}"
-    return _result(name, passed, found, gate.limit, reason)
-
-
-def _at_most(name: str, value: float, limit: float, what: str) -> GateResult:
-    passed = value <= limit
-    reason = f"{what.format(f'{value:.6g}')}, {'within' if passed else 'over'} the limit {limit:.6g}"
-    return _result(name, passed, value, limit, reason)
-
-
-def _result(name: str, passed: bool, value: float, limit: float, reason: str) -> GateResult:  # noqa: FBT001 - the result itself
-    finite = math.isfinite(value)
-    return GateResult(
-        gate=name,
-        passed=bool(passed and finite),
-        value=float(value) if finite else None,
-        limit=float(limit),
-        reason=reason if finite else f"{reason} (not a finite number)",
-    )
 
 
 def _margin(by: float) -> str:

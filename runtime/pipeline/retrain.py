@@ -22,6 +22,7 @@ from runtime.pipeline.fleet import run_fleet
 from runtime.pipeline.package import Origin, Packaged, package
 from runtime.pipeline.plan import Plan
 from runtime.pipeline.prepare import prepare
+from runtime.pipeline.probing import Recorded
 from runtime.pipeline.production import Production
 from runtime.pipeline.provenance import code_revision, environment
 from runtime.pipeline.search import Progress
@@ -42,12 +43,16 @@ class Champion:
 
 @dataclass(frozen=True)
 class Batch:
-    """One build. ``versions``: the numbers to give, 1 where none is given; ``as_of``: a moment in the data's time."""
+    """One build. ``versions``: the numbers to give, 1 where none is given; ``as_of``: a moment in the data's time.
+
+    ``recorded``: what champions were asked lately, where a gate replays it.
+    """
 
     id: str
     as_of: datetime
     versions: Mapping[str, int] = field(default_factory=dict)
     champions: Mapping[str, Champion] = field(default_factory=dict)
+    recorded: Mapping[str, Recorded] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class _Finish:
         loaded = load(self.store.get(champion.artifact)) if champion else None
         return package(
             trained,
-            evaluate(self.origin.spec, trained, loaded),
+            evaluate(self.origin.spec, trained, loaded, self.batch.recorded.get(trained.model)),
             origin=self.origin,
             partition=self.partitions[trained.model],
             version=self.batch.versions.get(trained.model, 1),

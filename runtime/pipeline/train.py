@@ -54,12 +54,14 @@ class Holdout:
     """The rows that judge, and what the sibling that never saw them predicted.
 
     Predictions are [rows]; of more than two classes they are all probabilities, [rows, classes]. ``naive`` is the
-    training median, or of a classification the share of ones; of more classes, of each.
+    training median, or of a classification the share of ones; of more classes, of each. ``sibling`` can be asked about
+    the rows again, changed.
     """
 
     rows: Rows
     predictions: Floats
     naive: float | Floats
+    sibling: Storable
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,12 +128,15 @@ def cross_validate(
 ) -> Candidate:
     """Cross-validation in the plan's order; the score is the error of ``spec.train.metric`` over all out-of-fold rows.
 
+    ``folds``: only the first so many. ``known``: out-of-fold predictions of fewer folds, which are not fitted again.
     Raises ``DataError`` if these rows do not tell it, as roc_auc of rows of one class.
     """
-    predictions = np.full((len(training), schema.class_count) if schema.gives_class else len(training), np.nan)
-    for end, stop in plan.cut(training, folds_of(len(training), spec.train.folds)):
-        predictor = fit(spec, schema, training.part(0, end), parameters, plan)
-        predictions[end:stop] = scores(predictor, training.part(end, stop).columns)
+    shape = (len(training), schema.class_count) if schema.gives_class else len(training)
+    predictions = np.full(shape, np.nan) if known is None else known.copy()
+    for end, stop in plan.cut(training, folds_of(len(training), spec.train.folds))[:folds]:
+        if known is None or not _is_told(known[end:stop]).any():
+            predictor = fit(spec, schema, training.part(0, end), parameters, plan)
+            predictions[end:stop] = scores(predictor, training.part(end, stop).columns)
     told = _is_told(predictions)
     score = scoring.error(spec.train.metric, predictions[told], training.target[told])
     if schema.task is Task.CLASSIFICATION and math.isnan(score):
@@ -176,7 +181,7 @@ def train_model(
         partition=partition,
         window=window,
         candidate=candidate,
-        holdout=Holdout(held, scores(sibling, held.columns), naive_of(schema, training.target)),
+        holdout=Holdout(held, scores(sibling, held.columns), naive_of(schema, training.target), sibling),
         predictor=final,
         artifact=dump(final),
         estimator=spec.train.made_by,

@@ -23,6 +23,17 @@ Tables = npt.NDArray[np.int64]
 SHAPE = (2, 2)
 
 
+def table_of(labels: npt.NDArray[np.bool_], outcomes: npt.NDArray[np.bool_]) -> Tables:
+    """One group's counts, [outcome, label].
+
+    >>> table_of(np.array([True, True, False]), np.array([True, False, False])).tolist()
+    [[1, 1], [0, 1]]
+    """
+    cells = 2 * outcomes.astype(np.intp) + labels
+    counts: Tables = np.bincount(cells, minlength=4).reshape(SHAPE).astype(np.int64)
+    return counts
+
+
 def selection_rates(tables: Tables) -> FloatVector:
     """Of each group; NaN without rows."""
     _check(tables)
