@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -11,15 +11,20 @@ from datetime import datetime
 from actors.connect import governor
 from actors.quiescence import ask
 from actors.recording import record
-from runtime.domain.events import SpecApplied, TrainingFailed
+from runtime.domain.behaviour import ReplayedGate
+from runtime.domain.events import SegmentSealed, SpecApplied, TrainingFailed
 from runtime.domain.ids import derived_id, new_id
 from runtime.domain.spec import Spec
 from runtime.domain.state import BatchState, ModelState
+from runtime.ledger.log import Log
+from runtime.pipeline.changed import changed
 from runtime.pipeline.dataset import PreparedDataset
 from runtime.pipeline.lineage.sinks import opened
 from runtime.pipeline.lineage.telling import Lineage, Run
 from runtime.pipeline.prepare import prepare
+from runtime.pipeline.probing import Recorded
 from runtime.pipeline.production import Production
+from runtime.pipeline.recorded import Asked, lately_asked
 from runtime.pipeline.retrain import Batch, Built, Champion, build_challengers, build_versions
 from runtime.pipeline.sample import sample
 from runtime.pipeline.search import Progress, check_search
@@ -59,7 +64,8 @@ def train(
     """
     batch_id = derived_id("train", spec.digest, dataset.digest)
     known = {model.name: model for model in ask(governor().models.remote)}
-    done = {name for name, model in known.items() if _built_in(model, batch_id)}
+    wanted = {partition.model for partition in dataset.partitions}
+    done = {name for name in wanted & set(known) if _built_in(known[name], batch_id)}
     open_ = tuple(partition for partition in dataset.partitions if partition.model not in done)
     batch = Batch(batch_id, as_of, versions={p.model: known[p.model].next_version for p in open_})
     if not open_:
@@ -69,6 +75,13 @@ def train(
         built = build_versions(spec, given, batch, store=ObjectStore.open(settings.store), on_progress=on_progress)
         registered, failed = _record_all(built, settings.principal, batch_id, run)
     return registered + len(done), failed
+
+
+def only_changed(spec: Spec, dataset: PreparedDataset, settings: Settings) -> PreparedDataset:
+    """The dataset without the partitions whose newest version was made of these very rows under this very spec."""
+    known = [model for model in ask(governor().models.remote) if model.versions]
+    packages = {model.name: model.versions[max(model.versions)].registered.package for model in known}
+    return changed(spec, dataset, packages, ObjectStore.open(settings.store))
 
 
 def retrain(batch: BatchState, settings: Settings) -> tuple[int, list[TrainingFailed]]:
@@ -83,6 +96,7 @@ def retrain(batch: BatchState, settings: Settings) -> tuple[int, list[TrainingFa
         batch.as_of,
         versions={model.name: model.next_version for model in open_},
         champions={model.name: _champion(model) for model in open_},
+        recorded=_recorded(spec, open_, settings),
     )
     with lineage_of(settings) as lineage, lineage.run("retrain", spec, batch=batch.batch) as run:
         store = ObjectStore.open(settings.store)
@@ -137,3 +151,16 @@ def _champion(model: ModelState) -> Champion:
     if version is None:
         raise ValueError(f"{model.name} has no champion")
     return Champion(version.number, version.registered.artifact, version.registered.parameters)
+
+
+def _recorded(spec: Spec, models: Sequence[ModelState], settings: Settings) -> dict[str, Recorded]:
+    """What these models' champions were asked lately, where a gate of the spec replays it."""
+    rows = max((gate.replayed for gate in spec.gates if isinstance(gate, ReplayedGate)), default=0)
+    champions = {model.name: model.serving.registered for model in models if model.serving is not None}
+    if not rows or not champions:
+        return {}
+    with Log.open_read_only(settings.database) as log:
+        sealed = [entry.event for entry in log.entries(kinds=["segment_sealed"])]
+    segments = [event for event in sealed if isinstance(event, SegmentSealed)]
+    wanted = {name: Asked(version.version, version.schema_, rows) for name, version in champions.items()}
+    return lately_asked(ObjectStore.open(settings.store), segments, wanted)

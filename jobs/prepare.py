@@ -26,9 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from actors.connect import connect
     from jobs.building import declare
     from jobs.display.left_out import tell_left_out
-    from runtime.domain.load import load_spec
+    from runtime.pipeline.search import load_checked
 
-    spec = load_spec(options.spec)
+    spec = load_checked(options.spec)
     connect()
     dataset = declare(spec, settings, as_of=options.as_of, count=options.sample)
     tell_left_out(dataset)

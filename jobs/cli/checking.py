@@ -38,10 +38,10 @@ def check(
     ] = False,
 ) -> None:
     """Try a spec on a few of its models: data, checks, one training each, gates. Records nothing, needs no fleet."""
-    from runtime.domain.load import load_spec
     from runtime.pipeline.dry_run import dry_run
+    from runtime.pipeline.search import load_checked
 
-    loaded, until, since = load_spec(spec), as_of or datetime.now(UTC), None
+    loaded, until, since = load_checked(spec), as_of or datetime.now(UTC), None
     if retraining:
         since = None if loaded.retrain.data == "all" else until - loaded.retrain.data
         loaded = loaded.for_retraining

@@ -20,6 +20,7 @@ _AsOf = Annotated[
     typer.Option("--as-of", parser=moment, metavar="TIME", help="Use data before this moment only. [default: now]"),
 ]
 _Sample = Annotated[int | None, typer.Option("--sample", min=1, help="Only so many models, spread over the fleet.")]
+_Changed = Annotated[bool, typer.Option("--changed", help="Only models whose rows or spec changed since.")]
 _Since = Annotated[datetime, typer.Option("--since", parser=moment, metavar="TIME", help="The first moment replayed.")]
 _Until = Annotated[
     datetime, typer.Option("--until", parser=moment, metavar="TIME", help="The moment before which the replay ends.")
@@ -51,12 +52,14 @@ def prepare(spec: _Spec, as_of: _AsOf = None, sample: _Sample = None, as_: Princ
     _run(main, ("--spec", spec), ("--as-of", as_of), ("--sample", sample))
 
 
-def train(spec: _Spec, as_of: _AsOf = None, sample: _Sample = None, as_: Principal = None) -> None:
+def train(
+    spec: _Spec, as_of: _AsOf = None, sample: _Sample = None, as_: Principal = None, *, changed: _Changed = False
+) -> None:
     """Make a version of each of a spec's models: prepare, search, test, package, register."""
     from jobs.train import main
 
     acting_as(as_)
-    _run(main, ("--spec", spec), ("--as-of", as_of), ("--sample", sample))
+    _run(main, ("--spec", spec), ("--as-of", as_of), ("--sample", sample), ("--changed", changed or None))
 
 
 def replay(spec: _Spec, since: _Since, until: _Until, url: _Url = None) -> None:
@@ -75,11 +78,16 @@ def retrain(batch: _Batch) -> None:
 
 def _run(main: Callable[[Sequence[str]], int], *options: tuple[str, object]) -> None:
     """Runs a job's ``main`` with the options that were given, and ends as it ends."""
-    given = [part for name, value in options if value is not None for part in (name, _text(value))]
+    given = [part for name, value in options if value is not None for part in _words(name, value)]
     with reaching():
         code = main(given)
     if code:
         raise typer.Exit(code)
+
+
+def _words(name: str, value: object) -> tuple[str, ...]:
+    """A switch is its name alone."""
+    return (name,) if value is True else (name, _text(value))
 
 
 def _text(value: object) -> str:

@@ -62,6 +62,17 @@ def _repeated(root: yaml.Node | None) -> Iterator[tuple[int, str]]:
     """Line and path of every key that stands in its mapping already: YAML's own reader takes the last, silently."""
     waiting, visited = [(root, "")], set()
     while waiting:
+def located(error: SpecError, path: Path) -> SpecError:
+    """An error about a spec that was read from this file, with file and line; as it is if it has them."""
+    if error.line is not None or error.source != "spec":
+        return error
+    tree, _ = _parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    loc = [int(part) if part.isdigit() else part for part in error.path.split(".")]
+    node, found, _ = _descend(tree, loc, loc[-1])
+    line = None if node is None else node.start_mark.line + 1
+    return SpecError(str(path), line, found or error.path, error.value, error.expected)
+
+
         node, path = waiting.pop()
         if node is None or id(node) in visited:  # an alias may stand inside its own anchor
             continue

@@ -89,6 +89,10 @@ def _size(value: Any) -> int:
     return round(float(match[1]) * _UNITS[match[2] or "B"])
 
 
+Size = Annotated[int, BeforeValidator(_size)]
+"""Bytes, as a number or such as ``512MiB`` or ``2GB``."""
+
+
 class Replicas(Document):
     """How many replicas: one number, or a range within which Serve follows the load."""
 
@@ -119,7 +123,7 @@ class PoolOptions(Document):
     downscale_delay: Duration = timedelta(minutes=10)
     cpus: float = Field(default=0.1, ge=0, le=1024)
     gpus: float = Field(default=0, ge=0, le=64)
-    memory: Annotated[int, BeforeValidator(_size)] = Field(default=0, ge=0, lt=1 << 53)
+    memory: Size = Field(default=0, ge=0, lt=1 << 53)
 
     @model_validator(mode="after")
     def _gpus_can_be_shared_out(self) -> Self:

@@ -5,14 +5,18 @@ Each term is written as its owner would say it and becomes a typed value; a wron
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BeforeValidator, PlainSerializer, model_validator
 
 from runtime.domain.base import Document
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"^(?:last\s+)?(\d+(?:\.\d+)?)\s*([smhdw])$")
@@ -102,6 +106,30 @@ class SearchTerm(Document):
     distribution: Distribution
     bounds: tuple[float, float] | None = None
     values: tuple[float | int | str | bool | None, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it leaves a choice."""
+        return self.bounds is not None or len(self.values) > 1
+
+    @property
+    def ends(self) -> tuple[float | int | str | bool | None, ...]:
+        """Values that stand for all that it may take: both ends of a range, else each."""
+        if self.bounds is None:
+            return self.values
+        low, high = self.bounds
+        return (int(low), int(high) - 1) if self.distribution is Distribution.RANDINT else (low, high)
+
+    def draw(self, chance: Generator) -> float | int | str | bool | None:
+        """One value, as the distribution has it."""
+        if self.bounds is None:
+            return self.values[int(chance.integers(len(self.values)))] if self.is_open else self.values[0]
+        low, high = self.bounds
+        if self.distribution is Distribution.LOGUNIFORM:
+            return math.exp(chance.uniform(math.log(low), math.log(high)))
+        if self.distribution is Distribution.RANDINT:
+            return int(chance.integers(int(low), int(high)))
+        return float(chance.uniform(low, high))
 
     @model_validator(mode="before")
     @classmethod

@@ -1,6 +1,7 @@
 """The ``train`` part of a spec: what makes a version, and where it comes from if nothing is fitted.
 
     fitted here   sklearn, xgboost, lightgbm     estimator, search
+                  own                            a function of the owner's that fits, search
     brought       onnx, torch                    a file that travels with the job
                   xgboost, lightgbm              so, with a section booster in place of an estimator
                   mlflow                         a model folder of MLflow that travels with the job
@@ -22,9 +23,10 @@ from runtime.domain.base import Document
 from runtime.domain.ids import Digest
 from runtime.domain.metrics import Metric
 from runtime.domain.misfit import misfit
+from runtime.domain.pools import Size
 from runtime.domain.terms import Duration, SearchTerm, Share
 
-FITTED = ("sklearn", "xgboost", "lightgbm")
+FITTED = ("sklearn", "xgboost", "lightgbm", "own")
 
 Named = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 """``package.module:name``, in the code that travels with the job."""
@@ -141,14 +143,42 @@ class Remote(Document):
         return self
 
 
+class OwnTrainer(Document):
+    """A function in the code that travels with the job; ``flavors/own.py`` says what it is given and must give."""
+
+    function: Named
+
+
+class FitResources(Document):
+    """What one fit reserves of the cluster: Ray runs no more of them at a time than there is room for.
+
+    ``memory`` (bytes) is reserved, not enforced.
+    """
+
+    cpus: float = Field(default=1, gt=0, le=1024)
+    gpus: float = Field(default=0, ge=0, le=64)
+    memory: Annotated[Size, Field(ge=0, lt=1 << 53)] = 0
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """As Ray's tasks take them."""
+        found: dict[str, Any] = {"num_cpus": self.cpus}
+        return found | ({"num_gpus": self.gpus} if self.gpus else {}) | ({"memory": self.memory} if self.memory else {})
+
+
 class Training(Document):
     """How a version is made: estimator by name, a search space, and how many samples of it are tried.
 
     A brought version has a section named like its trainer instead, and nothing to search.
+
+    ``search_by``: how samples are drawn; ``bayesian`` (Optuna's TPE) looks where earlier ones were good; absent, they
+    are drawn at random. ``early_stopping: asha`` gives up a sample that is among the worse half after some folds.
+    ``fit_on``: what one fit reserves; absent, one core.
     """
 
-    trainer: Literal["sklearn", "xgboost", "lightgbm", "onnx", "torch", "rules", "remote", "mlflow"] = "sklearn"
+    trainer: Literal["sklearn", "xgboost", "lightgbm", "own", "onnx", "torch", "rules", "remote", "mlflow"] = "sklearn"
     estimator: str = ""
+    own: OwnTrainer | None = None
     booster: BoosterFile | None = None
     mlflow: MlflowFolder | None = None
     onnx: OnnxFile | None = None
@@ -156,6 +186,9 @@ class Training(Document):
     rules: Rules | None = None
     remote: Remote | None = None
     search: dict[str, SearchTerm] = {}
+    search_by: Literal["random", "bayesian"] | None = None
+    early_stopping: Literal["asha"] | None = None
+    fit_on: FitResources | None = None
     trials: int = Field(default=8, ge=1, le=1000)
     folds: int = Field(default=3, ge=2, le=20)
     metric: Metric = Metric.MAE
@@ -166,20 +199,39 @@ class Training(Document):
     def _has_what_its_trainer_needs(self) -> Self:
         if self.booster is not None and self.trainer not in {"xgboost", "lightgbm"}:
             raise misfit("booster", "a section", f"no section booster with trainer {self.trainer}")
-        for name in ("onnx", "torch", "rules", "remote", "mlflow"):
+        for name in ("own", "onnx", "torch", "rules", "remote", "mlflow"):
             given = getattr(self, name) is not None
             if given and name != self.trainer:
                 raise misfit(name, "a section", f"no section {name} with trainer {self.trainer}")
             if not given and name == self.trainer:
                 raise misfit(name, "nothing", f"a section {name} that says where it comes from")
-        if self.is_fitted and not self.estimator:
+        if self.is_fitted and self.own is None and not self.estimator:
             raise misfit("estimator", "nothing", f"the name of an estimator of {self.trainer}")
+        if self.own is not None and self.estimator:
+            raise misfit("estimator", repr(self.estimator), "no estimator with trainer own, whose function makes it")
         brought = "a booster that is brought" if self.booster else f"trainer {self.trainer}"
         if not self.is_fitted and self.estimator:
             raise misfit("estimator", repr(self.estimator), f"no estimator with {brought}")
         if not self.is_fitted and self.search:
             raise misfit("search", ", ".join(self.search), f"nothing to search with {brought}")
         return self
+
+    @model_validator(mode="after")
+    def _searches_where_there_is_a_choice(self) -> Self:
+        for name in ("search_by", "early_stopping"):
+            if getattr(self, name) is not None and not self.leaves_a_choice:
+                raise misfit(name, repr(getattr(self, name)), "a parameter in search that can take several values")
+        return self
+
+    @property
+    def leaves_a_choice(self) -> bool:
+        """Whether the search space has more than one point."""
+        return any(term.is_open for term in self.search.values())
+
+    @property
+    def reserved(self) -> FitResources:
+        """What one fit reserves."""
+        return self.fit_on or FitResources()
 
     @property
     def is_fitted(self) -> bool:
@@ -199,7 +251,7 @@ class Training(Document):
             return self.rules.function or self.rules.table or ""
         if self.remote is not None:
             return urlsplit(self.remote.url).hostname or ""
-        return self.estimator
+        return self.estimator if self.own is None else self.own.function
 
     def as_document(self) -> dict[str, Any]:
         """Without an empty ``estimator``, so that a fitted spec reads as it always did."""

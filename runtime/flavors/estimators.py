@@ -10,6 +10,7 @@ from typing import Any
 
 from runtime.domain.errors import SpecError
 from runtime.domain.schema import Task
+from runtime.domain.terms import SearchTerm
 
 _COMMON = {
     Task.REGRESSION: {"HistGradientBoostingRegressor": "sklearn.ensemble", "Ridge": "sklearn.linear_model"},
@@ -71,9 +72,23 @@ def set_parameters(estimator: Any, name: str, parameters: Mapping[str, Any], see
     known = estimator.get_params(deep=False)
     for parameter in parameters:
         if parameter not in known:
-            raise wrong("train.search", parameter, f"a parameter of {name}{close(parameter, known)}")
+            raise wrong(f"train.search.{parameter}", parameter, f"a parameter of {name}{close(parameter, known)}")
     seeded = {"random_state": seed} if "random_state" in known else {}
     estimator.set_params(**{**seeded, **parameters})
+
+
+def check_space(estimator: Any, name: str, space: Mapping[str, SearchTerm]) -> None:
+    """Raises ``SpecError`` for a value of the space that scikit-learn itself says the parameter cannot take."""
+    from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
+
+    constraints = getattr(_last(estimator), "_parameter_constraints", {})
+    for parameter, term in space.items():
+        for end in term.ends if parameter in constraints else ():
+            try:
+                validate_parameter_constraints(constraints, {parameter: end}, caller_name=name)
+            except InvalidParameterError as error:
+                expected = str(error).partition("must be ")[2].partition(" Got ")[0].rstrip(".")
+                raise wrong(f"train.search.{parameter}", end, f"{expected or error} in {name}") from error
 
 
 def check_weights(estimator: Any, name: str) -> None:
@@ -117,6 +132,6 @@ def close(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {' or '.join(found)}?" if found else ""
 
 
-def wrong(path: str, value: str, expected: str) -> SpecError:
+def wrong(path: str, value: object, expected: str) -> SpecError:
     """What is wrong with a part of the spec."""
     return SpecError("spec", None, path, repr(value), expected)

@@ -10,11 +10,11 @@ import numpy as np
 from runtime.domain.errors import DataError
 from runtime.domain.schema import Schema, Task
 from runtime.domain.training import Training
-from runtime.flavors import imported, lightgbm, onnx, remote, rules, torch, xgboost
+from runtime.flavors import imported, lightgbm, onnx, own, remote, rules, torch, xgboost
 from runtime.flavors.base import Columns, Floats, Storable
 from runtime.flavors.encoding import Encoding
 from runtime.flavors.errors import FlavorMissing
-from runtime.flavors.estimators import check_weights, make_estimator, weight_arguments, wrong
+from runtime.flavors.estimators import check_space, check_weights, make_estimator, weight_arguments, wrong
 from runtime.flavors.sklearn import SklearnPredictor
 
 
@@ -24,8 +24,13 @@ def check(training: Training, task: Task, *, weighted: bool) -> None:
         if weighted:
             raise wrong("retrain.half_life", training.trainer, "a trainer that fits rows, or no half_life")
         return
-    first = {name: term.values[0] if term.values else None for name, term in training.search.items()}
+    if training.own is not None:
+        own.check(training.own.function)
+        return
+    first = {name: term.values[0] if term.values else term.ends[0] for name, term in training.search.items()}
     estimator = _estimator(training, task, first)
+    if training.trainer == "sklearn":
+        check_space(estimator, training.estimator, training.search)
     if weighted:
         check_weights(estimator, training.estimator)
 
@@ -44,6 +49,9 @@ def fit(
             return bring(training, schema)
         check_classes(schema, target)
         encoding = Encoding.learn(columns, schema)
+        if training.own is not None:
+            given = own.Given(schema.task, encoding, dict(parameters), training.seed, weights)
+            return own.fit(training.own.function, encoding.matrix(columns), target, given, schema)
         estimator = _estimator(training, schema.task, parameters)
         estimator.fit(encoding.matrix(columns), target, **weight_arguments(estimator, weights))
     except ModuleNotFoundError as error:

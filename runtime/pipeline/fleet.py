@@ -1,5 +1,9 @@
 """A prepared fleet trained on the cluster: load once, search if there is a choice, then train in chunks of models.
 
+    many models, drawn at random    each tries the samples where it is trained, in one task       no trial is started
+    few models, or what trials      samples are tried first, by Tune (``search``), then the best
+    find decides what is tried      of each model is trained
+
 What happens to a trained model runs where it was trained (``finish``), so that artifacts do not travel. One
 model that fails becomes a ``TrainingFailed`` with its reason, and the others go on.
 """
@@ -8,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
-from runtime.domain.errors import FleetwardError
 from runtime.domain.events import TrainingFailed
 from runtime.domain.schema import Schema
 from runtime.domain.spec import Spec
@@ -19,17 +23,32 @@ from runtime.pipeline.cores import cluster_cores
 from runtime.pipeline.dataset import Partition, PreparedDataset
 from runtime.pipeline.plan import Plan
 from runtime.pipeline.rows import Layout, Rows
-from runtime.pipeline.search import Progress, check_search, constants, needs_search, search
+from runtime.pipeline.search import Progress, check_search, constants, needs_search, needs_tune, search
+from runtime.pipeline.tasks import Failed, Task, finished
 from runtime.pipeline.train import Candidate, Parameters, TrainedModel, train_model
-from runtime.pipeline.trial import TUNE_ENV, Work
+from runtime.pipeline.trial import TUNE_ENV, Work, best_of, samples, told
 from runtime.pipeline.warm_up import warm_up
 from runtime.storage.objects import ObjectStore
 
 Result = TypeVar("Result")
 Finish = Callable[[TrainedModel], Result]
 
-CHUNKS_A_CORE = 4
+CHUNKS_A_CORE = 8
 """More chunks even out the load between cores, fewer pay less for starting tasks."""
+
+MODELS_A_CORE = 2
+"""From so many on, a random search within each model's own task keeps all cores busy."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Samples of the search space that a model is to try before it is trained with its best."""
+
+    samples: Sequence[Parameters]
+
+
+Choice = Candidate | Parameters | Drawn
+"""What a model is trained with, or how that is found."""
 
 
 def train_fleet(
@@ -65,11 +84,14 @@ def run_fleet(
     searched for if the spec leaves a choice. ``plan`` says which rows judge (that of first versions if absent).
     ``finish`` must pickle. Needs a Ray that is running.
     """
-    given: dict[str, Candidate | Parameters] = dict(candidates or {})
-    if any(partition.model not in given for partition in dataset.partitions):  # what a champion has was checked once
+    given: dict[str, Choice] = dict(candidates or {})
+    left = [partition.model for partition in dataset.partitions if partition.model not in given]
+    if left:  # what a champion has was checked once
         check_search(spec)
     if not needs_search(spec):
-        given = {partition.model: constants(spec) for partition in dataset.partitions} | given
+        given |= dict.fromkeys(left, constants(spec))
+    elif not needs_tune(spec) and len(left) >= MODELS_A_CORE * cluster_cores():
+        given |= dict.fromkeys(left, Drawn(samples(spec)))
     chosen = [partition for partition in dataset.partitions if partition.model in given]
     open_ = [partition for partition in dataset.partitions if partition.model not in given]
     chunks = [_Chunk.load(part, dataset.layout, store) for part in [*_parts(chosen), *_parts(open_)]]
@@ -78,8 +100,9 @@ def run_fleet(
         warm_up(min(cluster_cores(), len(searched)), TUNE_ENV)
         found = search(spec, dataset.schema, [Work(chunk.models, chunk.rows) for chunk in searched], on_progress)
         given |= found.best
+        keys = {partition.model: partition.key for partition in open_}
         for model, reason in found.failed.items():
-            yield TrainingFailed(model=model, batch=batch, reason=reason)
+            yield _failure(model, keys[model], batch, reason)
     job = _Job(spec, dataset.schema, batch, finish, plan or Plan.first(spec))
     yield from _train(job, chunks, given, on_progress, TUNE_ENV if open_ else None)
 
@@ -116,32 +139,37 @@ class _Job:
 def _train(
     job: _Job,
     chunks: Sequence[_Chunk],
-    given: Mapping[str, Candidate | Parameters],
+    given: Mapping[str, Choice],
     on_progress: Progress | None,
     runtime_env: dict[str, Any] | None,
 ) -> Iterator[Any]:
     import ray
 
     shared = ray.put(job)
-    task = ray.remote(_train_chunk).options(runtime_env=runtime_env)
-    waiting = {}
-    for chunk in chunks:
-        values = {p.model: p.key for p in chunk.partitions if p.model in given}
-        if values:
-            candidates = {model: given[model] for model in values}
-            waiting[task.remote(shared, chunk.rows, values, candidates)] = list(values)
-    done, total = 0, sum(map(len, waiting.values()))
-    while waiting:
-        (ready,), _ = ray.wait(list(waiting), num_returns=1)
-        models = waiting.pop(ready)
-        try:
-            yield from ray.get(ready)
-        except (ray.exceptions.RayError, FleetwardError) as error:  # the worker died, or its rows cannot be read
-            reason = f"{type(error).__name__}: {error}"
-            yield from [TrainingFailed(model=model, batch=job.batch, reason=reason) for model in models]
-        done += len(models)
+    task = ray.remote(_train_chunk).options(runtime_env=runtime_env, max_retries=1, **job.spec.train.reserved.options)
+    keys = {partition.model: partition.key for chunk in chunks for partition in chunk.partitions}
+
+    def start(rows: Any, models: Sequence[str]) -> Any:
+        values = {model: keys[model] for model in models}
+        return task.remote(shared, rows, values, {model: given[model] for model in models})
+
+    wanted = [(chunk, [model for model in chunk.models if model in given]) for chunk in chunks]
+    tasks = [Task(models, partial(start, chunk.rows)) for chunk, models in wanted if models]
+    done, total = 0, sum(len(each.models) for each in tasks)
+    for ended, result in finished(tasks):
+        if isinstance(result, Failed):
+            yield from [_failure(model, keys[model], job.batch, result.reason) for model in ended.models]
+        else:
+            yield from result
+        done += len(ended.models)
         if on_progress is not None:
             on_progress(done, total, "models trained")
+
+
+def _failure(model: str, key: Mapping[str, str], batch: str, reason: str) -> TrainingFailed:
+    """Named with its partition, which the name of a model need not spell out."""
+    where = ", ".join(f"{column} {value}" for column, value in key.items())
+    return TrainingFailed(model=model, batch=batch, reason=f"{where}: {reason}" if where else reason)
 
 
 def _load(partitions: Sequence[Partition], layout: Layout, store: ObjectStore) -> list[tuple[str, Rows]]:
@@ -153,23 +181,25 @@ def _train_chunk(
     job: _Job,
     rows: list[tuple[str, Rows]],
     values: Mapping[str, dict[str, str]],
-    candidates: Mapping[str, Candidate | Parameters],
+    choices: Mapping[str, Choice],
 ) -> list[Any]:
     """Runs in a worker, on one core: it shares the machine with as many others as there are cores."""
-    results = []
     with one_thread():
-        for model, window in rows:
-            if model in candidates:
-                results.append(_train_one(job, model, values[model], window, candidates[model]))
-    return results
+        return [
+            _train_one(job, model, values[model], window, choices[model]) for model, window in rows if model in values
+        ]
 
 
-def _train_one(job: _Job, model: str, values: dict[str, str], window: Rows, candidate: Candidate | Parameters) -> Any:
+def _train_one(job: _Job, model: str, key: dict[str, str], window: Rows, choice: Choice) -> Any:
     try:
-        return job.finish(train_model(job.spec, job.schema, model, values, window, candidate, job.plan))
+        if isinstance(choice, Drawn):
+            found = best_of(job.spec, job.schema, model, window, choice.samples, job.plan)
+            if isinstance(found, str):
+                return _failure(model, key, job.batch, found)
+            choice = found
+        return job.finish(train_model(job.spec, job.schema, model, key, window, choice, job.plan))
     except Exception as error:  # noqa: BLE001 - whatever one model raises, the others go on and this one is reported
-        reason = str(error) if isinstance(error, FleetwardError) else f"{type(error).__name__}: {error}"
-        return TrainingFailed(model=model, batch=job.batch, reason=reason)
+        return _failure(model, key, job.batch, told(error))
 
 
 def _parts(partitions: Sequence[Partition]) -> list[Sequence[Partition]]:

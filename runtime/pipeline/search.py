@@ -3,10 +3,19 @@
 One trial is one sample of the space, tried on every model of the fleet, so 171 models do not pay 171 times for
 starting trials (see ``trial``). A trial reports its mean score to Tune, and each model's score and out-of-fold
 predictions beside it; afterwards every model takes the sample that was best for itself.
+
+    random      samples drawn before, from the spec's seed                 as many trials at a time as fill the cores
+    bayesian    Optuna's TPE looks where the fleet's mean error was low    in rounds of as many; a round's results are
+                                                                           told together, so that order does not matter
+    asha        after each fold the worse half is given up                 one trial at a time, for the same reason
+
+A large fleet that is searched at random needs no Tune: there every model tries its samples where it is trained
+(``fleet.py``), with the same result.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import math
 import os
@@ -14,15 +23,19 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+from runtime.domain.errors import SpecError
+from runtime.domain.load import load_spec, located
 from runtime.domain.schema import Schema
 from runtime.domain.spec import Spec
 from runtime.domain.terms import Distribution, SearchTerm
 from runtime.flavors import fitting
 from runtime.pipeline.cores import cluster_cores
 from runtime.pipeline.train import Candidate
-from runtime.pipeline.trial import Score, Work, plain, trial
+from runtime.pipeline.trial import SAMPLE, Scores, Work, samples, trial
 
 _TRIAL_MEMORY = 1 << 20
 """Tune wants a trial to ask for something. Not for a share of a core, which would keep one task of two from running."""
@@ -33,17 +46,34 @@ Progress = Callable[[int, int, str], None]
 
 def constants(spec: Spec) -> dict[str, Any]:
     """The parameters of a space that leaves nothing to choose."""
-    return {name: term.values[0] for name, term in spec.train.search.items() if not _is_open(term)}
+    return {name: term.values[0] for name, term in spec.train.search.items() if not term.is_open}
 
 
 def needs_search(spec: Spec) -> bool:
     """Whether the space has more than one point, and more than one is to be tried."""
-    return any(_is_open(term) for term in spec.train.search.values())
+    return spec.train.leaves_a_choice
+
+
+def needs_tune(spec: Spec) -> bool:
+    """Whether what a trial finds decides what the others try, or how far they get."""
+    return spec.train.search_by == "bayesian" or spec.train.early_stopping is not None
 
 
 def check_search(spec: Spec) -> None:
-    """Raises ``SpecError`` for an unknown estimator, or a parameter that it does not have."""
+    """Raises ``SpecError`` for an unknown estimator, or a parameter or value that it does not take."""
     fitting.check(spec.train, spec.task, weighted=spec.retrain.half_life is not None)
+    if spec.train.search_by == "bayesian" and importlib.util.find_spec("optuna") is None:
+        raise SpecError("spec", None, "train.search_by", "'bayesian'", "random, since optuna is not installed here")
+
+
+def load_checked(path: Path) -> Spec:
+    """The spec in a file, its estimator and search space looked up. Raises ``SpecError`` with file and line."""
+    spec = load_spec(path)
+    try:
+        check_search(spec)
+    except SpecError as error:
+        raise located(error, path) from error
+    return spec
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,43 +85,33 @@ class Found:
 
 
 def search(spec: Spec, schema: Schema, works: Sequence[Work], on_progress: Progress | None) -> Found:
-    """The best candidate of each model: every sample of the space was tried on all of them.
-
-    Samples depend on ``spec.train.seed`` alone.
-    """
+    """The best candidate of each model: every sample was tried on all of them, or given up on all of them."""
     best: dict[str, Candidate] = {}
     failed: dict[str, str] = {}
-    for parameters, scores in _trials(spec, schema, works, on_progress):
-        for model, score in scores.items():
+    for told in _trials(spec, schema, works, on_progress):
+        for model, score in told.value.items():
             if isinstance(score, str):
                 failed.setdefault(model, score)
             elif model not in best or score.value < best[model].score:
-                best[model] = Candidate(parameters, score.value, score.out_of_fold)
+                best[model] = Candidate(told.parameters, score.value, score.out_of_fold)
     return Found(best, {model: reason for model, reason in failed.items() if model not in best})
 
 
-def _trials(
-    spec: Spec, schema: Schema, works: Sequence[Work], on_progress: Progress | None
-) -> list[tuple[dict[str, Any], dict[str, Score | str]]]:
-    """Every sample in Tune's order with what it scored."""
+def _trials(spec: Spec, schema: Schema, works: Sequence[Work], on_progress: Progress | None) -> list[Scores]:
+    """What every sample scored that was not given up, in the order in which they were drawn."""
     from ray import tune
-    from ray.tune.search.basic_variant import BasicVariantGenerator
 
     from runtime.pipeline.reports import TrialReports
 
-    # One trial at a time keeps all cores busy, if the fleet is large enough.
-    concurrent = math.ceil(cluster_cores() / len(works))
-    trainable = tune.with_parameters(trial, spec=spec, schema=schema, works=list(works))
-    reports = TrialReports(on_progress, spec.train.trials)
+    space, config = _space(spec, _concurrent(spec, works))
+    drawn = samples(spec) if spec.train.search_by != "bayesian" else []
+    trainable = tune.with_parameters(trial, spec=spec, schema=schema, works=list(works), drawn=drawn)
+    reports = TrialReports(on_progress, (len(drawn) or spec.train.trials) * sum(len(work.models) for work in works))
     with tempfile.TemporaryDirectory(prefix="fleetward-tune-") as folder, _quiet():
         results = tune.Tuner(
             tune.with_resources(trainable, {"cpu": 0, "memory": _TRIAL_MEMORY}),
-            param_space={name: _domain(term) for name, term in spec.train.search.items()},
-            tune_config=tune.TuneConfig(
-                num_samples=spec.train.trials,
-                reuse_actors=True,
-                search_alg=BasicVariantGenerator(random_state=spec.train.seed, max_concurrent=concurrent),
-            ),
+            param_space=space,
+            tune_config=config,
             run_config=tune.RunConfig(
                 name="search",
                 storage_path=folder,
@@ -102,7 +122,41 @@ def _trials(
         ).fit()
     if not reports.finished:
         raise RuntimeError(f"every trial of the search failed; the first: {next(iter(results.errors), 'no error')}")
-    return [(plain(config), metrics["scores"].value) for _, (config, metrics) in sorted(reports.finished.items())]
+    return [told for _, told in sorted(reports.finished.items())]
+
+
+def _concurrent(spec: Spec, works: Sequence[Work]) -> int:
+    """How many trials at a time keep all cores busy: one, if the fleet is large enough."""
+    tasks = max(1, int(cluster_cores() / spec.train.reserved.cpus))
+    return 1 if spec.train.early_stopping else math.ceil(tasks / len(works))
+
+
+def _space(spec: Spec, concurrent: int) -> tuple[dict[str, Any], Any]:
+    """What Tune draws from, and how."""
+    from ray import tune
+    from ray.tune.schedulers import ASHAScheduler
+    from ray.tune.search.basic_variant import BasicVariantGenerator
+
+    configured = partial(tune.TuneConfig, metric="mean", mode="min", reuse_actors=True)
+    if spec.train.early_stopping is not None:
+        stopping = ASHAScheduler(time_attr="fold", max_t=spec.train.folds, grace_period=1, reduction_factor=2)
+        configured = partial(configured, scheduler=stopping)
+    if spec.train.search_by == "bayesian":
+        space = {name: _domain(term) for name, term in spec.train.search.items()}
+        return space, configured(num_samples=spec.train.trials, search_alg=_bayesian(spec, concurrent))
+    numbers = list(range(len(samples(spec))))
+    return {SAMPLE: tune.grid_search(numbers)}, configured(search_alg=BasicVariantGenerator(max_concurrent=concurrent))
+
+
+def _bayesian(spec: Spec, concurrent: int) -> Any:
+    """Optuna's TPE; a third of the trials, and at least two, are drawn at random before it begins."""
+    import optuna
+    from ray.tune.search import ConcurrencyLimiter
+    from ray.tune.search.optuna import OptunaSearch
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sampler = optuna.samplers.TPESampler(n_startup_trials=max(2, spec.train.trials // 3), seed=spec.train.seed)
+    return ConcurrencyLimiter(OptunaSearch(sampler=sampler), max_concurrent=concurrent, batch=True)
 
 
 @contextmanager
@@ -117,10 +171,6 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
-
-
-def _is_open(term: SearchTerm) -> bool:
-    return term.bounds is not None or len(term.values) > 1
 
 
 def _domain(term: SearchTerm) -> Any:

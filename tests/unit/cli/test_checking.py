@@ -49,7 +49,7 @@ def test_its_json_holds_the_reports(spec: Any) -> None:
 
 
 def test_a_model_that_cannot_be_trained_is_exit_code_1(spec: Any) -> None:
-    bad = spec(train={"estimator": "Ridge", "search": {"alpha": [-1.0]}})
+    bad = spec(train={"estimator": "Ridge", "search": {"solver": ["svd"], "positive": True}})
     done = CliRunner().invoke(app, ["check", bad, "--as-of", "2027-01-01", "--models", "1"])
     assert done.exit_code == 1
     assert "failed" in done.stdout

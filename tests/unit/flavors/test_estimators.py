@@ -32,7 +32,7 @@ def test_a_classifier_is_no_regressor() -> None:
 def test_an_unknown_parameter_is_named_with_what_is_close() -> None:
     with pytest.raises(SpecError) as refused:
         make_estimator(BOOSTER, {"learning_rte": 0.1}, seed=1)
-    assert (refused.value.path, refused.value.value) == ("train.search", "'learning_rte'")
+    assert (refused.value.path, refused.value.value) == ("train.search.learning_rte", "'learning_rte'")
     assert refused.value.expected == f"a parameter of {BOOSTER}; did you mean learning_rate?"
 
 

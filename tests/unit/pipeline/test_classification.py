@@ -19,6 +19,7 @@ from runtime.flavors.outputs import scores
 from runtime.monitoring.baseline import Baseline
 from runtime.pipeline.evaluate import evaluate
 from runtime.pipeline.package import baseline_document
+from runtime.pipeline.plan import Plan
 from runtime.pipeline.train import TrainedModel
 from runtime.pipeline.trial import Score, score
 from tests.unit.pipeline.making import arranged, made_of
@@ -93,7 +94,9 @@ def test_a_report_says_every_metric_and_what_looks_at_no_column_reaches() -> Non
 def test_every_metric_is_searched_for_as_an_error(metric: str) -> None:
     spec = spec_of("cells", ("metric: log_loss}\ngates", f"metric: {metric}}}\ngates"))
     layout, rows = arranged(spec, cells())
-    good, bad = (score(spec, layout.schema, "m", rows, {"C": c, "max_iter": 1000}) for c in (1.0, 1e-6))
+    good, bad = (
+        score(spec, layout.schema, "m", rows, {"C": c, "max_iter": 1000}, Plan.first(spec)) for c in (1.0, 1e-6)
+    )
     assert isinstance(good, Score)
     assert isinstance(bad, Score)
     assert good.value < bad.value
