@@ -9,7 +9,9 @@ from typing import Literal
 
 from runtime.domain.base import Document, Moment
 from runtime.domain.events import FindingKind
+from runtime.domain.findings import Direction
 from runtime.domain.ids import ModelName, VersionNumber
+from runtime.domain.notebook import section, table
 from runtime.domain.reports import EstimatedPerformance, FeatureStatistic, WindowPerformance
 from runtime.domain.verdict import Verdict
 
@@ -25,6 +27,8 @@ class Share(Document):
 class FeatureReport(Document):
     """One feature, over the whole window. ``log_score``: ln(weight x evidence), which they are ranked by.
 
+    ``importance``: the share in which the version's answers hang on it, where its package says so. ``direction``: how it
+    moved, where there is evidence that it did.
     ``ks`` and ``wasserstein`` (in the feature's unit) stand with numbers alone; ``unseen`` are categories that the
     baseline has not, the most frequent ones, with their rows.
     """
@@ -32,6 +36,8 @@ class FeatureReport(Document):
     name: str
     kind: Literal["numeric", "categorical"]
     log_score: float
+    importance: float | None = None
+    direction: Direction | None = None
     psi: float
     js: float
     ks: float | None = None
@@ -121,3 +127,32 @@ class MonitoringReport(Document):
     def alarms(self) -> int:
         """Ticks that ended in an alarm."""
         return sum(tick.alarm for tick in self.ticks)
+
+    def _repr_html_(self) -> str:
+        """In a notebook: what was compared, then the features, most surely moved first."""
+        times = f"{self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M}"
+        title = f"{self.model}, version {self.version}, {times}"
+        known = {"baseline": self.baseline, "window": self.window}
+        told = [f"{name}: MAE {each.mae:.4g} of {each.rows:,} rows" for name, each in known.items() if each is not None]
+        rows = f"{self.quality.compared:,} of {self.quality.rows:,} rows compared with {self.baseline_rows:,}"
+        text = (
+            f"{rows}; {self.alarms} alarms in {len(self.ticks)} ticks, {len(self.findings)} findings. {'; '.join(told)}"
+        )
+        return section(title, text, table(_HEADINGS, (_cells(each) for each in self.features)))
+
+
+_HEADINGS = ("feature", "moved", "evidence (ln)", "PSI", "JS", "KS", "missing", "before", "importance")
+
+
+def _cells(feature: FeatureReport) -> tuple[str, ...]:
+    return (
+        feature.name,
+        feature.direction or "",
+        f"{feature.log_score:.1f}",
+        f"{feature.psi:.3f}",
+        f"{feature.js:.3f}",
+        "" if feature.ks is None else f"{feature.ks:.3f}",
+        f"{feature.missing_rate:.1%}",
+        f"{feature.baseline_missing_rate:.1%}",
+        "" if feature.importance is None else f"{feature.importance:.0%}",
+    )

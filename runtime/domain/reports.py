@@ -70,6 +70,7 @@ class FeatureStatistic(Document):
     psi: float
     missing_rate: float = Field(ge=0, le=1)
     direction: Direction | None = None
+    importance: float | None = None
 
 
 class WindowPerformance(Document):

@@ -1,12 +1,13 @@
 """The frozen reference a version's traffic is compared with, as the package stored it.
 
     {"features": <profile>, "errors": <profile>, "rows": n, "mae": x, "bias": y, "classes"?: <counts>,
-     "delta0"?: {feature: x}, "losses"?: <sums>, "slices"?: {column: <counts>}}
+     "delta0"?: {feature: x}, "losses"?: <sums>, "slices"?: {column: <counts>}, "importances"?: {feature: share}}
 
 ``features`` is counted over the training window, ``errors`` over out-of-fold predictions of it; ``mae`` and
 ``bias`` in target units. ``classes``, of a classification, counts the same rows by answer and outcome.
 ``losses``, of a regression, are the errors by bin of the answer, ``slices`` the errors by value of columns that the
 spec watches apart. ``delta0`` is how far each feature strayed in that window, if the spec asked for it.
+``importances`` are how much answers hang on each input, as shares (``runtime/pipeline/importances.py``).
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ class Baseline:
     """The least and the greatest number of each feature that training saw, where the package says it."""
     losses: LossEstimator | None = None
     slices: Mapping[str, SliceCounts | SliceErrors] = field(default_factory=dict)
+    importances: Mapping[str, float] = field(default_factory=dict)
+    """Nothing of a baseline from before they were recorded."""
 
     @cached_property
     def estimator(self) -> Estimator | None:
@@ -65,6 +68,7 @@ class Baseline:
             },
             losses=LossEstimator.from_document(document["losses"]) if "losses" in document else None,
             slices={name: slices_from(counts) for name, counts in document.get("slices", {}).items()},
+            importances={name: float(share) for name, share in document.get("importances", {}).items()},
         )
 
     def as_document(self) -> dict[str, Any]:
@@ -80,6 +84,7 @@ class Baseline:
             **({"seen": {"numbers": _bounds_document(self.bounds)}} if self.bounds else {}),
             **({} if self.losses is None else {"losses": self.losses.as_document()}),
             **({"slices": {name: each.as_document() for name, each in self.slices.items()}} if self.slices else {}),
+            **({"importances": dict(self.importances)} if self.importances else {}),
         }
 
 

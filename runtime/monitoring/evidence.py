@@ -1,17 +1,20 @@
 """What a finding rests on, as one document of bounded size in the object store; the ledger has its digest.
 
     {"finding": id, "model": name, "version": n, "about": kind, "since": t, "until": t, "rows": n, "baseline_rows": n,
-     "features": [{"feature", "direction", "log_score", "js", "psi", "missing_rate", "baseline_missing_rate",
-                   "labels": [...], "baseline": [count, ...], "window": [count, ...], "unseen": {name: count}}],
+     "features": [{"feature", "direction", "importance", "log_score", "js", "psi", "missing_rate",
+                   "baseline_missing_rate", "labels": [...], "baseline": [count, ...], "window": [count, ...],
+                   "unseen": {name: count}}],
      "by_movement": [feature, ...], "window": <counts of every feature>}
 
-``features`` stand by weight x evidence: how surely each moved; ``by_movement`` by weight x Jensen-Shannon: how much.
+``features`` stand by weight x evidence: how surely each moved; ``by_movement`` by importance x Jensen-Shannon: how much
+that matters. A version without recorded importances has no ``importance``: its detector's weights stand in for them.
 ``unseen`` are names outside the baseline's, the first ones in alphabetical order, which does not depend on the order
 that rows came in. ``window`` is enough to make the window a baseline (``accepted``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from runtime.domain import canonical
@@ -25,7 +28,9 @@ from runtime.statistics.profile import FeatureProfile
 LONGEST_LABEL = 80
 
 
-def evidence_of(finding: FindingOpened, gauge: Gauge, reading: Reading) -> bytes:
+def evidence_of(
+    finding: FindingOpened, gauge: Gauge, reading: Reading, importances: Mapping[str, float] | None = None
+) -> bytes:
     """The document's canonical bytes. The gauge is as it was when it alarmed."""
     document = {
         "finding": finding.finding,
@@ -37,7 +42,7 @@ def evidence_of(finding: FindingOpened, gauge: Gauge, reading: Reading) -> bytes
         "rows": gauge.window.rows,
         "baseline_rows": gauge.profile.rows,
         "features": [_shown(each, gauge) for each in finding.features],
-        "by_movement": [each.name for each in reading.by_importance()[:SHOWN_FEATURES]],
+        "by_movement": gauge.by_movement(reading, importances)[:SHOWN_FEATURES],
         "window": gauge.window.as_document(),
     }
     return canonical.encode(document)

@@ -10,6 +10,7 @@ number of ticks.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -85,8 +86,11 @@ class Gauge:
             self.window = self.window + counts
         return reading
 
-    def statistics(self, reading: Reading) -> tuple[FeatureStatistic, ...]:
+    def statistics(
+        self, reading: Reading, importances: Mapping[str, float] | None = None
+    ) -> tuple[FeatureStatistic, ...]:
         """The features that moved most, with distances over the rows since the evidence rose."""
+        matters = importances or {}
         known = {each.name: each for each in distances(self.profile, self.window)}
         window = self.window.by_feature()
         return tuple(
@@ -97,6 +101,18 @@ class Gauge:
                 psi=known[evidence.name].psi,
                 missing_rate=known[evidence.name].missing_rate,
                 direction=direction_of(self.profile.feature(evidence.name), window[evidence.name]),
+                importance=matters.get(evidence.name),
             )
             for evidence in reading.ranked[:SHOWN_FEATURES]
         )
+
+    def by_movement(self, reading: Reading, importances: Mapping[str, float] | None = None) -> list[str]:
+        """Features by importance x Jensen-Shannon of the window; by weight x the detector's, where none is known.
+
+        The answer itself, which is no input, matters as much as the input that matters most.
+        """
+        if not importances or importances.keys().isdisjoint(self.profile.layout.names):
+            return [each.name for each in reading.by_importance()]
+        most = max(importances.values())
+        moved = {each.name: importances.get(each.name, most) * each.js for each in distances(self.profile, self.window)}
+        return sorted(moved, key=lambda name: (-moved[name], name))

@@ -3,14 +3,16 @@
     batch of rows -> {tick: (counts, facts)}      on any machine, in any order: counts and facts add up
     sum by tick   -> tick after tick              the gauge and the checks of a live monitor, and its findings
 
-Nothing is recorded: what comes out is what the live monitor would have found in the same rows.
+Nothing is recorded: what comes out is what the live monitor would have found in the same rows. Ticks without rows are
+closed too, as live; of a long stretch the first ``MOST_EMPTY``, since one row of a wrong century makes millions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -31,6 +33,7 @@ from runtime.statistics.facts import Facts, countable, facts_of
 from runtime.statistics.profile import Counts, Profile
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MOST_EMPTY = 1_000
 Ticks: TypeAlias = "dict[int, Tick]"
 """By the number of the tick, counted from 1970."""
 
@@ -53,11 +56,20 @@ class Reference:
     features: Profile
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     baseline: Baseline | None = None
+    version: int = 1
 
     @classmethod
-    def of(cls, baseline: Baseline) -> Reference:
+    def of(cls, baseline: Baseline, version: int = 1) -> Reference:
         """Of a version."""
-        return cls(baseline.features, baseline.bounds, baseline)
+        return cls(baseline.features, baseline.bounds, baseline, version)
+
+    def within(self, columns: Collection[str]) -> Reference:
+        """The features that are among the columns: what is not there at all did not go missing.
+
+        Raises ``NoEvidence`` where none is.
+        """
+        features = Profile(tuple(each for each in self.features.features if each.name in columns))
+        return replace(self, features=features)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +83,27 @@ class Counting:
     def ticks(self, frame: pd.DataFrame) -> tuple[Ticks, int]:
         """The ticks of some rows, and how many rows have no time that can be read."""
         times = times_of(frame, self.time)
-        timed = times.notna().to_numpy()
-        numbers = (times.dt.as_unit("us") - EPOCH) // self.monitor.every
+        timed = np.flatnonzero(times.notna().to_numpy())
+        micros = times.iloc[timed].dt.as_unit("us").astype("int64").to_numpy()
+        numbers = micros // (self.monitor.every // timedelta(microseconds=1))
+        order = np.argsort(numbers, kind="stable")
+        wanted = self._wanted(frame)
+        columns = {name: np.asarray(frame[name].to_numpy())[timed[order]] for name in wanted}
         found: Ticks = {}
-        for number in sorted(numbers[timed].unique().tolist()):
-            here = timed & (numbers == number).to_numpy()
-            columns = {str(name): frame[name].to_numpy()[here] for name in frame.columns if name != self.time}
-            found[int(number)] = self._tick(columns, int(here.sum()), times[here].max().to_pydatetime())
-        return found, int((~timed).sum())
+        edges = np.flatnonzero(np.diff(numbers[order], prepend=numbers[order[:1]] - 1)).tolist()
+        for start, stop in pairwise([*edges, len(order)]):
+            here = slice(start, stop)
+            newest = EPOCH + timedelta(microseconds=int(micros[order[here]].max()))
+            part = {name: values[here] for name, values in columns.items()}
+            found[int(numbers[order[start]])] = self._tick(part, stop - start, newest)
+        return found, len(frame) - len(timed)
 
-    def _tick(self, columns: dict[str, Column], rows: int, newest: datetime) -> Tick:
+    def _wanted(self, frame: pd.DataFrame) -> list[str]:
+        """Columns that are counted, and those that have boundaries."""
+        bounded = () if self.monitor.checks is None else self.monitor.checks.within
+        return [name for name in dict.fromkeys((*self.reference.features.layout.names, *bounded)) if name in frame]
+
+    def _tick(self, columns: Mapping[str, Column], rows: int, newest: datetime) -> Tick:
         limits, profile = self.monitor.checks or Checks(), self.reference.features
         clean, wrong = countable(profile, columns)
         rest = {name: columns[name] for name in limits.within if name in columns and name not in clean}
@@ -117,10 +140,10 @@ class Checked:
 def checked(model: str, reference: Reference, monitor: Monitoring, ticks: Ticks) -> Iterator[Checked]:
     """Closes tick after tick, those without rows between the first and the last as well."""
     watch = Watch(model)
-    watch.version, watch.baseline = 1, reference.baseline
+    watch.version, watch.baseline = reference.version, reference.baseline
     watch.features = Gauge(reference.features, _plan(reference, monitor))
     watch.checking = Checking(reference.features, reference.bounds, monitor.checks or Checks())
-    for number in range(min(ticks, default=0), max(ticks, default=-1) + 1):
+    for number in _closing(ticks):
         tick = ticks.get(number)
         if tick is not None:
             watch.features.open_tick, watch.checking.facts = tick.counts, replace(tick.facts)
@@ -128,6 +151,16 @@ def checked(model: str, reference: Reference, monitor: Monitoring, ticks: Ticks)
         findings = tuple(findings_of(watch, end, monitor))
         rows = 0 if tick is None else tick.facts.rows
         yield Checked(end, rows, float(watch.features.evidence), findings)
+
+
+def _closing(ticks: Ticks) -> Iterator[int]:
+    """Which ticks are closed, in order."""
+    following: int | None = None
+    for number in sorted(ticks):
+        if following is not None:
+            yield from range(following, min(number, following + MOST_EMPTY))
+        yield number
+        following = number + 1
 
 
 def _plan(reference: Reference, monitor: Monitoring) -> DetectorPlan:

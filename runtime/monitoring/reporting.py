@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -26,8 +26,10 @@ from runtime.domain.errors import Refused
 from runtime.domain.events import SegmentSealed
 from runtime.domain.flags import rule_of
 from runtime.domain.reports import EstimatedPerformance
+from runtime.domain.spec import Spec
 from runtime.domain.state import FleetState, VersionState
 from runtime.monitoring.baseline import Baseline
+from runtime.monitoring.direction import direction_of
 from runtime.monitoring.gauge import Gauge
 from runtime.monitoring.judged import performance
 from runtime.monitoring.records import Records, records_of
@@ -57,6 +59,32 @@ class Past:
     segments: tuple[SegmentSealed, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The version that is reported on, and the rows of the time, whoever answered them."""
+
+    spec: Spec
+    version: VersionState
+    baseline: Baseline
+    records: Records
+    by_version: Counter[int]
+
+
+def subject_of(
+    past: Past, store: ObjectStore, model: str, since: datetime, until: datetime, *, version: int | None = None
+) -> Subject:
+    """``version``, or the one that answered most rows of the time, or else the champion. Raises as ``report_on``."""
+    known = past.state.model(model)
+    records = records_of(store, past.segments, model, since, until)
+    by_version = Counter(records.served["version"].to_pylist())
+    number = version or max(by_version, key=lambda each: (by_version[each], each), default=known.champion or 0)
+    if not number:
+        raise Refused(f"a report on {model}", "nothing of it serves, and no row of that time is recorded")
+    about = known.version(number)
+    baseline = Baseline.from_document(json.loads(store.get(about.registered.baseline)))
+    return Subject(past.state.spec_of(known), about, baseline, records, by_version)
+
+
 def report_on(
     past: Past, store: ObjectStore, model: str, since: datetime, until: datetime, *, version: int | None = None
 ) -> m.MonitoringReport:
@@ -65,21 +93,15 @@ def report_on(
     Raises ``UnknownModel``, ``UnknownVersion``, ``Refused`` when there is neither version nor champion, and what the
     store raises for a baseline or a segment that is changed.
     """
-    known = past.state.model(model)
-    spec = past.state.spec_of(known)
-    records = records_of(store, past.segments, model, since, until)
-    by_version = Counter(records.served["version"].to_pylist())
-    number = version or max(by_version, key=lambda each: (by_version[each], each), default=known.champion or 0)
-    if not number:
-        raise Refused(f"a report on {model}", "nothing of it serves, and no row of that time is recorded")
-    about = known.version(number)
+    subject = subject_of(past, store, model, since, until, version=version)
+    spec, records, baseline = subject.spec, subject.records, subject.baseline
+    number = subject.version.number
     watch = Watch(model)
-    baseline = Baseline.from_document(json.loads(store.get(about.registered.baseline)))
     watch.follow(number, baseline, spec)
     assert watch.features is not None  # noqa: S101 - ``follow`` just made it
     compared = _compared(records, number)
-    columns = _columns(compared, about, watch.features)
-    judged = _judged(records.served, watch.classes)
+    columns = _columns(compared, subject.version, watch.features)
+    judged = judged_of(records.served, watch.classes)
     return m.MonitoringReport(
         model=model,
         spec=spec.name,
@@ -92,14 +114,14 @@ def report_on(
         ledger_root=past.root,
         baseline_rows=baseline.features.rows,
         log_threshold=watch.features.plan.threshold,
-        features=_features(watch.features, columns, compared.num_rows),
+        features=_features(watch.features, columns, compared.num_rows, baseline.importances),
         ticks=tuple(_ticks(watch.features, columns, _micros(compared), spec.monitor.every)),
         baseline=baseline.performance,
         window=performance(judged.rows, watch.classes) if judged.rows else None,
         estimated=_estimated(watch, compared),
         periods=tuple(_periods(judged, watch.classes, since, until, spec.monitor.every)),
         findings=tuple(_told(past.state, model, since, until)),
-        quality=_quality(records, by_version, compared.num_rows, len(judged.rows)),
+        quality=_quality(records, subject.by_version, compared.num_rows, len(judged.rows)),
     )
 
 
@@ -123,7 +145,9 @@ def _columns(rows: pa.Table, version: VersionState, gauge: Gauge) -> dict[str, n
     return decisions.columns(registered.schema_, gauge.profile.layout.names)
 
 
-def _features(gauge: Gauge, columns: Columns, rows: int) -> tuple[m.FeatureReport, ...]:
+def _features(
+    gauge: Gauge, columns: Columns, rows: int, importances: Mapping[str, float]
+) -> tuple[m.FeatureReport, ...]:
     """Most surely moved first. All rows are one check, as of a monitor that knew nothing before them."""
     if not rows:
         return ()
@@ -143,6 +167,8 @@ def _features(gauge: Gauge, columns: Columns, rows: int) -> tuple[m.FeatureRepor
                 name=name,
                 kind="numeric" if numeric else "categorical",
                 log_score=max(scores.get(name, _LEAST), _LEAST),
+                importance=importances.get(name),
+                direction=direction_of(feature, vectors[name]) if scores.get(name, _LEAST) > 0 else None,
                 psi=one.psi,
                 js=one.js,
                 ks=one.ks,
@@ -192,21 +218,22 @@ def _ticks(gauge: Gauge, columns: Columns, micros: npt.NDArray[np.int64], every:
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
+class Pairs:
     """(answer, outcome) of the rows whose outcomes are known, and when they were of."""
 
     rows: list[tuple[float, float]]
     micros: npt.NDArray[np.int64]
 
 
-def _judged(served: pa.Table, classes: int | None) -> _Judged:
+def judged_of(served: pa.Table, classes: int | None) -> Pairs:
+    """Of rows with finite answers and outcomes that the model can have."""
     output = served["output"].to_numpy(zero_copy_only=False).astype(np.float64)
     actual = served["actual"].to_numpy(zero_copy_only=False).astype(np.float64)
     good = np.isfinite(output) & np.isfinite(actual)
     if classes is not None:
         good &= np.isin(actual, np.arange(classes))
     rows = list(zip(output[good].tolist(), actual[good].tolist(), strict=True))
-    return _Judged(rows, _micros(served)[good])
+    return Pairs(rows, _micros(served)[good])
 
 
 def _estimated(watch: Watch, rows: pa.Table) -> EstimatedPerformance | None:
@@ -218,7 +245,7 @@ def _estimated(watch: Watch, rows: pa.Table) -> EstimatedPerformance | None:
 
 
 def _periods(
-    judged: _Judged, classes: int | None, since: datetime, until: datetime, every: timedelta
+    judged: Pairs, classes: int | None, since: datetime, until: datetime, every: timedelta
 ) -> Iterator[m.Period]:
     """Whole ticks, so many that there are at most ``_SHOWN_PERIODS``; those without a row are left out."""
     ticks = max(-(-(until - since) // every), 1)

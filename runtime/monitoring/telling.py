@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -67,7 +67,7 @@ def _read(
         return []
     finding = _finding(watch, gauge, reading, about, end, monitor.every)
     if keep is not None:
-        evidence = evidence_of(finding, gauge, reading)
+        evidence = evidence_of(finding, gauge, reading, _importances(watch))
         keep(evidence)
         finding = finding.model_copy(update={"evidence": digest_of(evidence)})
     gauge.reset()
@@ -91,10 +91,14 @@ def _finding(
         since=gauge.since or end - every,
         log_evidence=reading.evidence,
         log_threshold=reading.threshold,
-        features=gauge.statistics(reading),
+        features=gauge.statistics(reading, _importances(watch)),
         estimated=watch.estimated_performance,
         slices=watch.slice_gaps or None,
     )
+
+
+def _importances(watch: Watch) -> Mapping[str, float]:
+    return {} if watch.baseline is None else watch.baseline.importances
 
 
 def _opened(watch: Watch, about: e.FindingKind, end: datetime, **evidence: Any) -> e.FindingOpened:

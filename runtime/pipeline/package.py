@@ -2,7 +2,7 @@
 
     manifest (canonical JSON; its digest is the package's)
     ├── artifact     the version's bytes                            runtime/flavors/container.py
-    ├── baseline     {features, errors, rows, mae, bias, classes? or losses?, slices?, seen}
+    ├── baseline     {features, errors, rows, mae, bias, classes? or losses?, slices?, importances?, seen}
     │                what the monitor and overrides compare with
     ├── card         Markdown
     └── data         dataset digest, partition, its Parquet object and content digest
@@ -28,6 +28,7 @@ from runtime.domain.spec import Monitoring, Spec
 from runtime.flavors import Floats
 from runtime.pipeline.card import model_card
 from runtime.pipeline.dataset import Partition
+from runtime.pipeline.importances import importances
 from runtime.pipeline.rows import Rows
 from runtime.pipeline.seen import check_overrides, seen_in
 from runtime.pipeline.straying import straying
@@ -143,6 +144,7 @@ def baseline_document(trained: TrainedModel, monitor: Monitoring | None = None) 
     is_class = schema.task is Task.CLASSIFICATION
     counts = counted(predictions, rows.target, schema.class_count) if is_class else None
     slices = _slices(rows, predictions, schema, () if monitor is None else monitor.slices or ())
+    matters = importances(trained.predictor, rows.columns, seed=trained.seed)
     return {
         "features": features.as_document(),
         "errors": error_profile(errors).as_document(),
@@ -153,6 +155,7 @@ def baseline_document(trained: TrainedModel, monitor: Monitoring | None = None) 
         **({"delta0": strayed} if strayed is not None else {}),
         **({} if is_class else {"losses": LossEstimator.learned(predictions, errors).as_document()}),
         **({"slices": slices} if slices else {}),
+        **({"importances": matters} if matters else {}),
     }
 
 

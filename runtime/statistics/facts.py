@@ -170,10 +170,11 @@ def _numbers(values: Column) -> tuple[npt.NDArray[np.float64], int]:
     for place, value in enumerate(column.tolist()):
         if is_missing(value):
             continue
-        if isinstance(value, int | float) or hasattr(value, "__float__"):
-            numbers[place] = float(value)
-        else:
-            wrong += 1
+        try:
+            numbers[place] = float(value) if hasattr(value, "__float__") else np.nan
+        except (OverflowError, ValueError):  # an integer beyond all floats, a decimal that is no number
+            numbers[place] = np.nan
+        wrong += bool(np.isnan(numbers[place]))
     return numbers, wrong
 
 
