@@ -18,6 +18,8 @@ from jobs.cli import (
     describing,
     erasing,
     explaining,
+    diagnosing,
+    drifting,
     exporting,
     finding,
     history,
@@ -34,9 +36,18 @@ from jobs.cli import (
     rolling,
 from jobs.cli.failing import FailingGroup
 
+    sourced,
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Run": (running.up, running.down, showing.status, witnessing.witness, showing.version),
-    "Build": (checking.check, acting.apply, running.prepare, running.train, running.retrain, running.replay),
+    "Run": (running.up, running.down, showing.status, diagnosing.doctor, witnessing.witness, showing.version),
+    "Build": (
+        checking.check,
+        acting.apply,
+        running.prepare,
+        running.train,
+        running.retrain,
+        running.replay,
+        sourced.outcomes,
+    ),
     "Look": (
         showing.models,
         showing.model,
@@ -55,6 +66,10 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         acting.reject,
         acting.rollback,
         acting.suspend,
+        trying.backtest,
+        drifting.drift,
+        drifting.calibration,
+        sourced.lookback,
         acting.resume,
         pools.pool,
         finding.budget,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jobs.cli.reading import Reader
     from runtime.domain.events import Event
     from runtime.domain.findings import Answer
+    from runtime.domain.reports import SliceGap
     from runtime.domain.state import FindingState, IncidentState
 
 _Id = Annotated[str, typer.Argument(metavar="ID", help="The finding's or incident's id, or the first letters of it.")]
@@ -180,6 +181,7 @@ def _show(document: dict[str, Any]) -> None:
         ("as of", document["as_of"]),
         ("evidence", _over(document)),
         ("expected", _expected(document)),
+        ("slices", _slices(document)),
         ("verdict", verdict and f"{verdict['action'].replace('_', ' ')}: {verdict['reason']}"),
         ("part of incident", document.get("incident") if "finding" in document else None),
         ("answer", said),
@@ -201,6 +203,26 @@ def _expected(document: dict[str, Any]) -> str | None:
 
     found = EstimatedPerformance.model_validate(document["estimated"])
     return f"{expected_in_words(found)} of {found.rows} rows, by {found.method.upper()}, assuming {found.assumes}"
+
+
+def _slices(document: dict[str, Any]) -> str | None:
+    """Of each column that is watched apart the value answered worst and the one answered best, and fairness gaps."""
+    if not document.get("slices"):
+        return None
+    from runtime.domain.estimates import gap_in_words
+    from runtime.domain.reports import SliceGap
+
+    gaps = [SliceGap.model_validate(each) for each in document["slices"]]
+    told = (f"{gap_in_words([gap])}{_unlike(gap)}, of {gap.values} values in {gap.rows:,} rows" for gap in gaps)
+    return "; ".join(told)
+
+
+def _unlike(gap: SliceGap) -> str:
+    told = {
+        "demographic parity": gap.demographic_parity_difference,
+        "equalized odds": gap.equalized_odds_difference,
+    }
+    return "".join(f", {name} difference {value:.3f}" for name, value in told.items() if value is not None)
 
 
 def _over(document: dict[str, Any]) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobs.cli import output, publishing
+from jobs.cli import lagging, output, publishing
 from jobs.cli.options import Database, Format, Model, Offline, Output, Past
 from jobs.cli.reading import Reader, is_up, proving, reading
 
@@ -32,6 +32,8 @@ def status(
     with reading(offline=offline, database=database, as_of=as_of) as reader:
         # Where a cluster is up now is nothing of a past moment.
         document = {"cluster": _cluster() if as_of is None else None, **_status_document(reader)}
+        if as_of is None and reader.source == "governor":
+            document["monitors"] = lagging.monitors()
     publication = None
     if as_of is None:
         with proving(offline=offline, database=database) as prover:
@@ -54,6 +56,7 @@ def _show_status(document: dict[str, Any], publication: Publication | None) -> N
             *((f"ledger {name}", value) for name, value in document["ledger"].items()),
             *(publishing.fields(publication, datetime.now(UTC)) if publication is not None else ()),
             *((name.replace("_", " "), value) for name, value in document["fleet"].items()),
+            *([("monitors", lagging.in_words(document["monitors"]))] if "monitors" in document else ()),
         ]
     )
 
@@ -89,6 +92,8 @@ def _cluster() -> dict[str, str] | None:
     settings = Settings.from_environment()
     if not is_up(settings):
         return None
+    if settings.url:
+        return {"address": settings.url}
     local = LocalCluster.load(settings.home)
     if local is None:
         return {"address": os.environ["RAY_ADDRESS"]}

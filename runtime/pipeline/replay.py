@@ -110,13 +110,25 @@ class Replay:
         """Sends one day: all outcomes that are due, then all questions."""
         return asyncio.run(self._day(day))
 
+    def tell(self, outcomes: tuple[Request, ...]) -> Tally:
+        """Sends outcomes alone."""
+        return asyncio.run(self._told(outcomes))
+
     async def _day(self, day: Day) -> Tally:
-        connector = aiohttp.TCPConnector(limit=CONCURRENT, ssl=self._tls)
-        timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
-        async with aiohttp.ClientSession(connector=connector, timeout=timeout, headers=self._headers) as session:
+        async with self._session() as session:
             told = await self._all(session, day.outcomes)
             asked = await self._all(session, day.questions)
         return replace(told, outcomes=told.decisions, decisions=0) + asked
+
+    async def _told(self, outcomes: tuple[Request, ...]) -> Tally:
+        async with self._session() as session:
+            told = await self._all(session, outcomes)
+        return replace(told, outcomes=told.decisions, decisions=0)
+
+    def _session(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=CONCURRENT, ssl=self._tls)
+        timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
+        return aiohttp.ClientSession(connector=connector, timeout=timeout, headers=self._headers)
 
     async def _all(self, session: aiohttp.ClientSession, requests: tuple[Request, ...]) -> Tally:
         waiting = iter(requests)

@@ -28,6 +28,7 @@ from pydantic import Field, StrictInt, StringConstraints, ValidationError
 
 from runtime.domain import canonical
 from runtime.domain.base import Document
+from runtime.domain.notebook import section, table
 from runtime.ledger.merkle import leaf_hash, verify_inclusion
 from runtime.proof.errors import FileUnreadable, PassportInvalid
 from runtime.proof.places import first_difference, path_at, path_of
@@ -125,6 +126,21 @@ class Passport(Document):
     @classmethod
     def decode(cls, content: bytes) -> Self:
         """The passport of a file, its form checked and nothing else. Raises ``FileUnreadable``, ``PassportInvalid``."""
+    def _repr_html_(self) -> str:
+        """In a notebook: what was decided, then the entries behind it. It says nothing of whether the proofs hold."""
+        first = self.decision.records[0].record
+        named = ("model", "version", "variant", "caller", "event_time")
+        told = ", ".join(f"{name} {first[name]}" for name in named if name in first)
+        answers = ", ".join(str(each.record.get("output")) for each in self.decision.records[:_SHOWN_ANSWERS])
+        left_out = ", ..." if len(self.decision.records) > _SHOWN_ANSWERS else ""
+        text = f"{told}; answered {answers}{left_out}. Not verified by being shown: fleetward verify FILE --key KEY"
+        rows = (
+            (name.removeprefix("entries."), str(each.seq), *_said(each.leaf)) for name, each in self.entries.named()
+        )
+        gaps = [f"not shown by the ledger: {gap}" for gap in self.gaps]
+        title = f"Decision {self.decision.decision_id}, {self.decision.rows} rows"
+        return section(title, "; ".join([text, *gaps]), table(("", "entry", "event", "by", "at"), rows))
+
         document = _document(content)
         try:
             passport = cls.model_validate(document)
@@ -141,6 +157,16 @@ class Passport(Document):
 def _document(content: bytes) -> dict[str, Any]:
     if len(content) > LARGEST_BYTES:
         raise FileUnreadable("passport", f"it has {len(content)} bytes; at most {LARGEST_BYTES} are read")
+_SHOWN_ANSWERS = 5
+
+
+def _said(leaf: dict[str, Any]) -> tuple[str, str, str]:
+    """Event, principal and time of an entry; a file may hold anything."""
+    event = leaf.get("event")
+    kind = event.get("kind", "") if isinstance(event, dict) else ""
+    return str(kind), str(leaf.get("principal", "")), str(leaf.get("time", ""))
+
+
     if not content:
         raise FileUnreadable("passport", "it is empty")
     document = _json(content)

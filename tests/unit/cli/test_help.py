@@ -19,7 +19,7 @@ from jobs.cli import app
 Run = Callable[..., Result]
 
 SLOW = ("ray", "pandas", "sklearn", "pyarrow", "sqlalchemy", "numpy")
-JOBS = ("up", "down", "prepare", "train", "replay", "retrain")
+JOBS = ("up", "down", "prepare", "train", "replay", "retrain", "outcomes", "lookback")
 COMMANDS = {
     *JOBS,
     *("status", "version", "apply", "models", "model", "finding", "findings", "history", "ledger", "pools"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from jobs.cli import app
 from jobs.cli.reporting import _past
@@ -176,3 +176,68 @@ def test_the_command_writes_the_page_and_the_same_numbers_as_json(fleet: Fleet, 
     run = CliRunner().invoke(app, ["report", MODEL, *where[:4], "--since", "2013-05-01", "--until", "2013-04-01"])
     assert run.exit_code == 2
     assert "is not after --since" in run.output
+
+
+# --- in a terminal and in a notebook -----------------------------------------------------------------
+
+
+def drift(fleet: Fleet, *arguments: str) -> Result:
+    where = ["--database", fleet.database_url, "--store", fleet.store_url]
+    return CliRunner().invoke(app, ["drift", MODEL, *where, *arguments])
+
+
+BOUNDS = ("--since", "2013-04-01", "--until", "2013-05-01")
+
+
+def test_drift_ranks_the_features_and_draws_the_surest(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "150")
+    run = drift(fleet, *BOUNDS, "--shown", "1")
+    assert run.exit_code == 0, run.output
+    ranked = [feature.name for feature in report_of(fleet).features]
+    lines = run.stdout.splitlines()
+    assert lines[0] == f"{MODEL} version 2, 2013-04-01 00:00 to 2013-05-01 00:00"
+    rows = [line.split() for line in lines if line.startswith(" ") and line.split()[0] in ranked]
+    assert [row[0] for row in rows] == ranked
+    assert [row[1] for row in rows[:2]] == ["up", "up"]
+    assert sum(line.startswith(f"{ranked[0]}: ") for line in lines) == 1
+    assert not any(line.startswith(f"{ranked[1]}: ") for line in lines)
+
+
+def test_drift_as_json_has_the_numbers_of_the_report(fleet: Fleet) -> None:
+    document = json.loads(drift(fleet, *BOUNDS, "-o", "json").stdout)
+    report = report_of(fleet)
+    assert document["features"] == report.as_document()["features"]
+    assert (document["alarms"], document["quality"]["rows"]) == (report.alarms, 20 * ROWS)
+
+
+def test_drift_of_a_time_without_rows_says_so(fleet: Fleet) -> None:
+    run = drift(fleet, "--since", "2013-07-01", "--until", "2013-08-01")
+    assert run.exit_code == 0
+    assert "nothing to compare" in run.stderr
+    run = drift(fleet, "--since", "2013-07-01", "--until", "2013-07-01")
+    assert run.exit_code == 2
+
+
+def test_without_bounds_it_is_the_seven_days_before_the_data_ends(fleet: Fleet) -> None:
+    fleet.record("service:operator", e.WatermarkAdvanced(until=day(4, 21)))
+    document = json.loads(drift(fleet, "-o", "json").stdout)
+    assert (document["since"][:10], document["until"][:10]) == ("2013-04-14", "2013-04-21")
+    assert document["quality"]["rows"] == 7 * ROWS
+
+
+def test_a_report_shows_itself_in_a_notebook_and_escapes_names(fleet: Fleet) -> None:
+    report = report_of(fleet)
+    shown = report._repr_html_()
+    assert shown.count("<tr>") == 1 + len(report.features)
+    assert f"{report.alarms} alarms in 20 ticks" in shown
+    (first, *_) = report.features
+    strange = report.model_copy(update={"features": (first.model_copy(update={"name": SCRIPT}),)})
+    assert SCRIPT not in strange._repr_html_()
+    assert "&lt;script&gt;" in strange._repr_html_()
+
+
+def test_a_regression_has_no_calibration(fleet: Fleet) -> None:
+    where = ["--database", fleet.database_url, "--store", fleet.store_url]
+    run = CliRunner().invoke(app, ["calibration", MODEL, *where, *BOUNDS])
+    assert run.exit_code == 1
+    assert "only probabilities of two classes have one" in run.stderr
