@@ -71,7 +71,7 @@ def canonical(table: pa.Table, layout: Layout, zone: str | None = None) -> pa.Ta
     time = table[layout.time]
     if zone is not None and pa.types.is_timestamp(time.type) and time.type.tz is None:
         at = table.schema.get_field_index(layout.time)
-        table = table.set_column(at, layout.time, _zoned(time, zone))
+        table = table.set_column(at, layout.time, _zoned(layout.time, time, zone))
     if layout.classes is not None:
         at = table.schema.get_field_index(layout.target)
         table = table.set_column(at, layout.target, class_numbers(table[layout.target], layout))
@@ -79,21 +79,21 @@ def canonical(table: pa.Table, layout: Layout, zone: str | None = None) -> pa.Ta
         try:
             column = table[name].cast(kind, safe=not pa.types.is_floating(kind))
         except pa.ArrowInvalid as error:
-            raise DataError(name, str(error)) from error
+            raise DataError(name, f"column {name!r} does not hold what it should: {error}") from error
         columns[name] = pc.if_else(pc.is_nan(column), None, column) if pa.types.is_floating(kind) else column
     ordered = pa.table(columns)
     if ordered[layout.time].null_count:
-        raise DataError(layout.time, f"time is missing in {ordered[layout.time].null_count} rows")
+        raise DataError(layout.time, f"time {layout.time!r} is missing in {ordered[layout.time].null_count} rows")
     order = pc.sort_indices(ordered, sort_keys=[(name, "ascending") for name in layout.types])
     return ordered.take(order).combine_chunks()
 
 
-def _zoned(time: pa.ChunkedArray, zone: str) -> pa.ChunkedArray:
+def _zoned(name: str, time: pa.ChunkedArray, zone: str) -> pa.ChunkedArray:
     """Wall-clock times of a zone as moments. Of an hour that a clock shows twice it is the first."""
     try:
         return pc.assume_timezone(time, zone, ambiguous="earliest", nonexistent="raise")
     except pa.ArrowInvalid as error:
-        raise DataError("time", f"a time that no clock of {zone} ever showed: {error}") from error
+        raise DataError(name, f"time {name!r} holds one that no clock of {zone} ever showed: {error}") from error
 
 
 def class_numbers(target: pa.ChunkedArray, layout: Layout) -> pa.Array:
@@ -148,6 +148,23 @@ def check_values(where: str, window: pa.Table, layout: Layout) -> None:
         other = int(((target != 0) & (target != 1)).sum())
         if other:
             raise DataError(where, f"target {layout.target!r} is neither 0 nor 1 in {other} of {len(window)} rows")
+
+
+def check_known(where: str, given: pa.Table, known: pa.Table, layout: Layout) -> None:
+    """Raises ``DataError`` if rows are given and none of them is of before the moment that is asked about."""
+    if len(given) and not len(known):
+        first = given[layout.time][0].as_py().isoformat()
+        raise DataError(where, f"none of its {len(given)} rows is known yet: {layout.time!r} begins at {first}")
+
+
+def check_classes(where: str, window: pa.Table, layout: Layout) -> None:
+    """Raises ``DataError`` for a classification whose target is of one class alone: nothing can be told apart."""
+    target = window[layout.target]
+    if layout.task is not Task.CLASSIFICATION or pc.count_distinct(target).as_py() > 1:
+        return
+    value = target[0].as_py()
+    name = f"{value:g}" if layout.classes is None else layout.classes[int(value)]
+    raise DataError(where, f"target {layout.target!r} is {name} in all {len(target)} rows: there is one class only")
 
 
 def check_rows(where: str, rows: int, min_rows: int) -> None:

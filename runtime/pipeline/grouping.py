@@ -16,13 +16,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from runtime.domain.errors import DataError
+from runtime.domain.errors import DataError, SpecError
 from runtime.domain.events import PartitionSkipped
 from runtime.domain.fleet import model_name
 from runtime.domain.spec import Spec
 from runtime.pipeline import checks
 from runtime.pipeline.dataset import Partition, Quarantine
 from runtime.pipeline.joining import Known, joined
+from runtime.pipeline.keys import coded_frame
 from runtime.pipeline.leakage import check_leakage
 from runtime.pipeline.row_checks import RowRules
 from runtime.pipeline.rows import Layout, content_digest, moment, to_parquet
@@ -73,13 +74,15 @@ def find_groups(
     skipped: list[PartitionSkipped] = []
     names: set[str] = set()
     for values, rows in _split(spec, frame):
-        model = model_name(spec, values)
-        if models is not None and model not in models:
-            continue
         try:
+            model = named(spec, values)
+            if models is not None and model not in models:
+                continue
             checks.check_rows(model, len(rows), min_rows)
             check_name(model, values, names)
         except DataError as error:
+            if models is not None and error.where not in models:
+                continue
             skipped.append(PartitionSkipped(spec=spec.name, partition=values, reason=error.reason))
             continue
         names.add(model)
@@ -94,9 +97,31 @@ def _split(spec: Spec, frame: pd.DataFrame) -> Iterator[tuple[dict[str, str], An
     if not by:
         yield {}, np.arange(len(frame))
         return
-    for key, rows in sorted(frame.groupby(by, dropna=False).indices.items(), key=lambda item: str(item[0])):
-        values = key if isinstance(key, tuple) else (key,)
-        yield {name: "" if pd.isna(value) else str(value) for name, value in zip(by, values, strict=True)}, rows
+    whole, texts = np.zeros(len(frame), dtype=np.int64), []
+    for name in by:
+        codes, words = coded_frame(spec.data.named, frame, name)
+        whole, texts = whole * max(1, len(words)) + codes, [*texts, words]
+    order = np.argsort(whole, kind="stable")
+    starts = np.flatnonzero(np.diff(whole[order], prepend=-1))
+    found = []
+    for rows in np.split(order, starts[1:]) if len(order) else []:
+        rest, values = int(whole[rows[0]]), []
+        for words in reversed(texts):
+            rest, place = divmod(rest, len(words))
+            values.append(words[place])
+        found.append((tuple(reversed(values)), rows))
+    for key, rows in sorted(found, key=lambda each: each[0]):
+        yield dict(zip(by, key, strict=True)), rows
+
+
+def named(spec: Spec, values: Mapping[str, str]) -> str:
+    """The name of a partition's model. Raises ``DataError`` for values that make none."""
+    try:
+        return model_name(spec, values)
+    except SpecError as error:
+        raise DataError(
+            str(error.value), f"the partition makes no model's name: {error.value}; expected {error.expected}"
+        ) from error
 
 
 def check_name(model: str, values: Mapping[str, str], names: Collection[str]) -> None:
@@ -111,22 +136,31 @@ def check_name(model: str, values: Mapping[str, str], names: Collection[str]) ->
 def process_group(table: pa.Table, group: Group, work: Work) -> dict[str, Any]:
     """One partition checked and stored; what became of it, as plain values."""
     layout, window, data = work.layout, work.window, work.spec.data
-    quarantined = None
+    quarantined, later = None, 0
     try:
         table = joined(table, layout.time, data.time_zone, data.join, work.known)
         whole = checks.canonical(table, layout, data.time_zone)
         known = checks.within(whole, layout, since=None, until=window.as_of)
+        later = len(whole) - len(known)
+        checks.check_known(group.model, whole, known, layout)
         known, quarantined = _checked(known, work)
         rows = checks.within(known, layout, since=window.since, until=None)
         checks.check_values(group.model, rows, layout)
+        if work.spec.train.is_fitted:
+            checks.check_classes(group.model, rows, layout)
         checks.check_features(group.model, known, layout)
         if data.leakage != "allowed":
             check_leakage(group.model, rows, layout, data.leakage)
     except DataError as error:
-        return {"reason": error.reason} | ({"quarantined": quarantined} if quarantined else {})
+        return (
+            {"reason": error.reason}
+            | ({"later": later} if later else {})
+            | ({"quarantined": quarantined} if quarantined else {})
+        )
     times = rows[layout.time].cast(pa.int64())
     return {
         "reason": None,
+        **({"later": later} if later else {}),
         "rows": len(rows),
         "content": content_digest(rows),
         "parquet": work.store.put(to_parquet(rows)),

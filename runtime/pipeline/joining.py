@@ -79,7 +79,8 @@ def _join(table: pa.Table, time: str, zone: str | None, join: Join, other: pd.Da
             keys[[_ROW, _KNOWN_AT, *join.on]], other, on=_KNOWN_AT, by=list(join.on), tolerance=join.within
         )
     except (pd.errors.MergeError, ValueError, TypeError) as error:
-        raise DataError(name_of(join.source), f"it cannot be joined by {', '.join(join.on)}: {error}") from error
+        where = name_of(join.source)
+        raise DataError(where, f"{where} cannot be joined by {', '.join(join.on)}: {error}") from error
     found = found.sort_values(_ROW)
     for column in join.columns:
         table = table.append_column(column, pa.array(found[column], from_pandas=True))

@@ -41,6 +41,8 @@ def called(source: str) -> pd.DataFrame:
         give = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
         raise DataError(source, str(error)) from error
+    except Exception as error:  # whatever a user's module raises when it is imported
+        raise DataError(source, f"it cannot be imported: {type(error).__name__}: {error}") from error
     try:
         frame = give()
     except Exception as error:  # whatever a user's function raises is named with it
@@ -53,6 +55,8 @@ def called(source: str) -> pd.DataFrame:
 def frame_schema(spec: Spec, frame: pd.DataFrame) -> pa.Schema:
     """Columns and types of a DataFrame. Raises ``DataError`` for a column of several types."""
     fields: list[pa.Field] = []
+    if twice := sorted({str(name) for name in frame.columns[frame.columns.duplicated()]}):
+        raise DataError(spec.data.named, f"column {twice[0]!r} stands there twice")
     for name in frame.columns:
         try:
             fields += pa.Schema.from_pandas(frame[[name]], preserve_index=False)

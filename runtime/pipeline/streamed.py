@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,8 @@ from runtime.domain.fleet import model_name
 from runtime.domain.spec import Spec
 from runtime.pipeline import checks
 from runtime.pipeline.cores import cluster_cores
-from runtime.pipeline.grouping import Group, Work, check_name, process_group
+from runtime.pipeline.grouping import Group, Work, check_name, named, process_group
+from runtime.pipeline.keys import texts_of
 
 PARTITION = "__partition"
 _SEPARATOR = "\x1f"
@@ -50,8 +52,7 @@ def process_stream(
     for record in sorted(records, key=lambda each: (each["model"], str(each["key"]))):
         group = Group(record["model"], record["key"], record["rows_given"])
         try:
-            check_name(group.model, group.key, names)
-            checks.check_rows(group.model, group.rows, wanted.min_rows)
+            _check(record, group, names, wanted.min_rows)
         except DataError as error:
             skipped.append(PartitionSkipped(spec=work.spec.name, partition=group.key, reason=error.reason))
             continue
@@ -60,17 +61,28 @@ def process_stream(
     return found, skipped
 
 
+def _check(record: dict[str, Any], group: Group, names: set[str], min_rows: int) -> None:
+    """Raises ``DataError`` for a partition without a name of its own or without enough rows."""
+    if record["unnamed"] is not None:
+        raise DataError(group.model, record["unnamed"])
+    check_name(group.model, group.key, names)
+    checks.check_rows(group.model, group.rows, min_rows)
+
+
 def count_rows(dataset: Any, spec: Spec) -> dict[str, int]:
     """Rows of every partition that has a name, by model."""
     by = list(spec.group_columns)
     if not by:
         return {model_name(spec, {}): dataset.count()}
-    counted = dataset.select_columns(by).groupby(by).count().take_all()
+    rows = dataset.map_batches(
+        _keyed, batch_size=None, batch_format="pyarrow", fn_kwargs={"spec": spec, "columns": by, "models": None}
+    )
     found = {}
-    for row in counted:
-        key = {name: "" if row[name] is None else str(row[name]) for name in by}
+    for row in rows.select_columns([PARTITION]).groupby(PARTITION).count().take_all():
+        key = _values(spec, row[PARTITION])
         if all(key.values()):
-            found[model_name(spec, key)] = int(row["count()"])
+            with suppress(DataError):  # a preparation says why it has no name
+                found[named(spec, key)] = int(row["count()"])
     return found
 
 
@@ -91,13 +103,20 @@ def _keyed(table: pa.Table, spec: Spec, columns: list[str], models: frozenset[st
     by = list(spec.group_columns)
     if not by:
         return table.append_column(PARTITION, pa.array([""] * len(table), pa.string()))
-    parts = [pc.fill_null(table[name].cast(pa.string()), "") for name in by]
+    parts = [texts_of(table[name]) for name in by]
     key = pc.binary_join_element_wise(*parts, _SEPARATOR) if len(parts) > 1 else parts[0]
     table = table.append_column(PARTITION, key)
     if models is None:
         return table
-    kept = [each for each in pc.unique(key).to_pylist() if model_name(spec, _values(spec, each)) in models]
+    kept = [each for each in pc.unique(key).to_pylist() if _is_of(spec, each, models)]
     return table.filter(pc.is_in(key, value_set=pa.array(kept, pa.string())))
+
+
+def _is_of(spec: Spec, key: str, models: frozenset[str]) -> bool:
+    try:
+        return named(spec, _values(spec, key)) in models
+    except DataError:  # it has no name, so nobody asks for it
+        return False
 
 
 def _values(spec: Spec, key: str) -> dict[str, str]:
@@ -109,9 +128,12 @@ def _process(table: pa.Table, work: Work, min_rows: int) -> pa.Table:
     if not len(table):
         return pa.table({"record": pa.array([], pa.string())})
     key = _values(work.spec, table[PARTITION][0].as_py())
-    model = model_name(work.spec, key)
-    record: dict[str, Any] = {"model": model, "key": key, "rows_given": len(table)}
-    if len(table) >= min_rows and all(key.values()):
+    try:
+        model, unnamed = named(work.spec, key), None
+    except DataError as error:
+        model, unnamed = "", error.reason
+    record: dict[str, Any] = {"model": model, "key": key, "rows_given": len(table), "unnamed": unnamed}
+    if len(table) >= min_rows and all(key.values()) and unnamed is None:
         group = Group(model, key, len(table))
         record |= process_group(table.drop_columns([PARTITION]), group, work)
     return pa.table({"record": pa.array([json.dumps(record)], pa.string())})

@@ -70,6 +70,12 @@ def _(event: e.ModelReviewed) -> Told:
 def _(event: e.DatasetPrepared) -> Told:
     span = f"{day(event.first_time)} to {day(event.last_time)}"
     numbers = f"{count(event.rows, 'row')} in {count(event.partitions, 'partition')}, {span}"
+    if event.decisions is not None:
+        numbers += f"; from decisions, {sum(event.decisions.left_out.values()):,} of them left out"
+    if event.quarantined:
+        what, rows = max((event.broke or {}).items(), key=lambda each: each[1], default=("", 0))
+        most = f", most often {what} ({rows:,})" if what else ""
+        numbers += f"; {count(event.quarantined, 'row')} in quarantine{most}"
     return Told(f"dataset {short(event.digest)} prepared", numbers=numbers, about=event.spec)
 
 

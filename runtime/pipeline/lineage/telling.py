@@ -1,7 +1,11 @@
-"""A run as a job sees it: told when it starts, gathered while it lasts, told how it ended."""
+"""A run as a job sees it: told when it starts, gathered while it lasts, told how it ended.
+
+Whatever goes wrong in the telling is counted and said at the end; the job goes on.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -28,24 +32,36 @@ NAMESPACE = "fleetward"
 class Run:
     """What a job tells of one run while it lasts."""
 
-    def __init__(self, namespace: str, facts: RunFacts) -> None:
-        self._namespace, self._facts = namespace, facts
+    def __init__(self, namespace: str, facts: RunFacts, lost: Counter[str]) -> None:
+        self._namespace, self._facts, self._lost = namespace, facts, lost
 
     def took(self, dataset: PreparedDataset) -> None:
         """The run works on these data."""
-        self._facts.inputs.append(dataset_given(self._namespace, dataset))
+        with _counted(self._lost, "an input"):
+            self._facts.inputs.append(dataset_given(self._namespace, dataset))
 
     def gave(self, dataset: PreparedDataset) -> None:
         """The run made these data."""
-        self._facts.outputs.append(dataset_made(self._namespace, dataset))
+        with _counted(self._lost, "an output"):
+            self._facts.outputs.append(dataset_made(self._namespace, dataset))
 
     def registered(self, version: VersionRegistered) -> None:
         """The run made this version."""
-        self._facts.outputs.append(version_made(self._namespace, version))
+        with _counted(self._lost, "an output"):
+            self._facts.outputs.append(version_made(self._namespace, version))
 
     def failed(self, failure: TrainingFailed) -> None:
         """One model could not be made; the others go on."""
         self._facts.failures.append({"model": failure.model, "reason": failure.reason})
+
+
+@contextmanager
+def _counted(lost: Counter[str], what: str) -> Iterator[None]:
+    """Of an error that the telling alone has; the job knows nothing of it."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - no fault of the telling may end a job that trains
+        lost[f"for {what} that could not be written ({type(error).__name__}: {error})"] += 1
 
 
 def _now() -> datetime:
@@ -57,6 +73,7 @@ class Lineage:
 
     def __init__(self, sink: Sink | None, *, namespace: str = "", clock: Callable[[], datetime] = _now) -> None:
         self._sink, self._namespace, self._clock = sink, namespace or NAMESPACE, clock
+        self._lost: Counter[str] = Counter()
 
     @contextmanager
     def run(
@@ -66,17 +83,19 @@ class Lineage:
         could be made.
         """
         facts = RunFacts()
-        run = Run(self._namespace, facts)
+        run = Run(self._namespace, facts, self._lost)
         if self._sink is None:
             yield run
             return
-        facts.about = {"codeRevision": code_revision()} | ({} if batch is None else {"batch": batch})
-        if dataset is None:
-            facts.inputs.append(source_of(spec.for_retraining if kind == "retrain" else spec))
-        else:
+        with _counted(self._lost, "a revision"):
+            facts.about = {"codeRevision": code_revision()} | ({} if batch is None else {"batch": batch})
+        if dataset is not None:
             run.took(dataset)
+        else:
+            with _counted(self._lost, "a source"):
+                facts.inputs.append(source_of(spec.for_retraining if kind == "retrain" else spec))
         job = Job(self._namespace, kind, spec)
-        self._sink.send(run_event(Transition.START, self._clock(), job, facts))
+        self._tell(self._sink, Transition.START, job, facts)
         try:
             yield run
         except BaseException as error:
@@ -87,8 +106,14 @@ class Lineage:
 
     def close(self) -> Delivered:
         """Delivers what is left, and says what was lost."""
-        return Delivered(0, {}) if self._sink is None else self._sink.close()
+        if self._sink is None:
+            return Delivered(0, {})
+        delivered = self._sink.close()
+        return Delivered(delivered.taken, dict(Counter(delivered.lost) + self._lost))
 
     def _end(self, sink: Sink, job: Job, facts: RunFacts, error: str | None) -> None:
-        transition = Transition.COMPLETE if error is None else Transition.FAIL
-        sink.send(run_event(transition, self._clock(), job, facts, error=error))
+        self._tell(sink, Transition.COMPLETE if error is None else Transition.FAIL, job, facts, error)
+
+    def _tell(self, sink: Sink, how: Transition, job: Job, facts: RunFacts, error: str | None = None) -> None:
+        with _counted(self._lost, f"the {how.value}"):
+            sink.send(run_event(how, self._clock(), job, facts, error=error))

@@ -15,6 +15,7 @@ from runtime.domain import findings as f
 from runtime.domain import keeping as k
 from runtime.domain import tokens as t
 from runtime.domain.entry import Entry
+from runtime.domain.events.versions import DecisionsRead
 from runtime.domain.grant import SignedGrant
 from runtime.domain.pools import PoolOptions
 from runtime.domain.reports import Comparison, EvaluationReport, FeatureStatistic, GateResult, WindowPerformance
@@ -96,6 +97,24 @@ CASES: list[tuple[e.Event, str]] = [
             spec=SPEC, digest=DIGEST, rows=4554, partitions=1, columns=("a",), first_time=NOON, last_time=NOON
         ),
         f"{SPEC}: dataset abababababab prepared, 4,554 rows in 1 partition, 2013-03-01 to 2013-03-01",
+    ),
+    (
+        e.DatasetPrepared(
+            spec=SPEC,
+            digest=DIGEST,
+            rows=4554,
+            partitions=1,
+            columns=("a",),
+            first_time=NOON,
+            last_time=NOON,
+            quarantined=12,
+            broke={"a is missing": 3, "a is below 0": 11},
+            decisions=DecisionsRead(read=DIGEST, entries=99, rows=4566, left_out={"without an outcome": 30, "old": 4}),
+        ),
+        (
+            f"{SPEC}: dataset abababababab prepared, 4,554 rows in 1 partition, 2013-03-01 to 2013-03-01; "
+            "from decisions, 34 of them left out; 12 rows in quarantine, most often a is below 0 (11)"
+        ),
     ),
     (
         e.TrainingFailed(model=MODEL, batch="batch-1", reason="no rows"),

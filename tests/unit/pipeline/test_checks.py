@@ -119,12 +119,12 @@ def test_nan_and_null_are_the_same_gap() -> None:
 
 
 def test_a_row_without_a_time_is_refused() -> None:
-    with pytest.raises(DataError, match="scheduled: time is missing in 1 rows"):
+    with pytest.raises(DataError, match="scheduled: time 'scheduled' is missing in 1 rows"):
         ordered(scheduled=[pd.NaT, *pd.date_range(MONDAY, periods=19)])
 
 
 def test_a_value_that_does_not_fit_its_column_is_refused_by_the_columns_name() -> None:
-    with pytest.raises(DataError, match=r"hour: .*noon"):
+    with pytest.raises(DataError, match=r"hour: column 'hour' does not hold what it should: .*noon"):
         ordered(hour=["noon"] * 20)
 
 

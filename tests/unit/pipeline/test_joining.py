@@ -82,7 +82,7 @@ def test_a_join_that_cannot_be_made_says_so() -> None:
 def test_keys_of_different_types_are_told() -> None:
     table = rows("2026-01-12").set_column(1, "carrier", pa.array([7]))
     spec = spec_with()
-    with pytest.raises(DataError, match="it cannot be joined by carrier: "):
+    with pytest.raises(DataError, match="prices cannot be joined by carrier: "):
         joined(table, "scheduled", "UTC", spec.data.join, known_of(spec))
 
 

@@ -279,6 +279,25 @@ def test_a_collector_that_does_not_answer_is_not_waited_for() -> None:
     assert delivered.lost == {"by http://127.0.0.1: no answer within 0.1 s": 2}
 
 
+def test_an_event_that_cannot_be_written_stops_no_job(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import runtime.pipeline.lineage.telling as module
+
+    def broken(*args: object) -> dict[str, Any]:
+        raise TypeError("no such facet")
+
+    monkeypatch.setattr(module, "dataset_made", broken)
+    told = lineage(path)
+    with told.run("prepare", SPEC) as run:
+        run.gave(dataset())
+    monkeypatch.setattr(module, "run_event", broken)
+    with pytest.raises(ZeroDivisionError), told.run("train", SPEC):
+        raise ZeroDivisionError  # the job's own error is what comes out
+    assert [event["eventType"] for event in read(path)] == ["START", "COMPLETE"]
+    said = str(told.close())
+    assert "1 for an output that could not be written (TypeError: no such facet)" in said
+    assert "1 for the FAIL that could not be written" in said
+
+
 def test_a_file_that_cannot_be_written_is_counted(tmp_path: Path) -> None:
     told = Lineage(FileSink(tmp_path / "none" / "lineage.jsonl"))
     with told.run("prepare", SPEC):
