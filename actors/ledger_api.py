@@ -2,6 +2,7 @@
 
     v1/ledger/...     checkpoints, proofs, tiles, entries as they were hashed
     v1/...            the control API: what is so, and commands
+    console/...       the web console, over both
 
 Not in the model servers, since a follower that reads a million entries must not slow predictions, and their nodes
 need no way to the database. It runs on the head, where a SQLite ledger lies.
@@ -22,16 +23,13 @@ from actors.commanding import GovernorCommands
 from actors.front import start_front
 from actors.names import API
 from runtime.control.admission import Admission
-from runtime.control.application import application as control_application
 from runtime.control.asking import Control
 from runtime.control.feed import MOST_WATCHERS, Feed
-from runtime.control.routed import Routed
 from runtime.control.standing import Standing
 from runtime.control.wanted import Acting
 from runtime.domain.errors import SettingsError
 from runtime.serving.authentication.checking import Checking
-from runtime.serving.ledger_api import PREFIX as LEDGER_PREFIX
-from runtime.serving.ledger_api import Ledger, application
+from runtime.serving.ledger_api import Ledger
 from runtime.settings import Settings
 
 PREFIX = "/api"
@@ -43,21 +41,22 @@ _ASK_SECONDS = 0.1
 class LedgerApi:
     """One replica. It is ready at once: a ledger that is away is told to whoever asks."""
 
-    def __init__(self, database: str, checking: Checking, replicas: int) -> None:
+    def __init__(self, database: str, checking: Checking, replicas: int, store: str, *, is_tls: bool) -> None:
+        from runtime.control.records import Records  # every driver imports this module; what reads the store, only this
+        from runtime.control.whole import whole
+
         ledger = Ledger(database)
         standing = Standing(ledger.opened)
         acting = Acting(GovernorCommands(), checking.new_key, replicas)
         control = Control(standing, Admission(checking.gate(), standing), acting, Feed(standing))
-        self._application = Routed(
-            {LEDGER_PREFIX: application(ledger, checking.gate())}, otherwise=control_application(control)
-        )
+        self._application = whole(ledger, checking.gate(), control, Records(ledger.opened, store), is_tls=is_tls)
 
     def __serve_build_asgi_app__(self) -> Callable[..., Awaitable[None]]:
         """What Serve mounts, asked for after the constructor."""
         return self._application
 
 
-def api_app(database: str, checking: Checking, replicas: int) -> Application:
+def api_app(settings: Settings) -> Application:
     """The Serve application."""
     deploy = serve.deployment(
         name="LedgerApi",
@@ -68,14 +67,20 @@ def api_app(database: str, checking: Checking, replicas: int) -> Application:
         ray_actor_options={"num_cpus": 0, "resources": _ON_THE_HEAD},
         logging_config={"enable_access_log": False},
     )
-    bound: Application = deploy(serve.ingress()(LedgerApi)).bind(database, checking, replicas)
+    bound: Application = deploy(serve.ingress()(LedgerApi)).bind(
+        settings.database,
+        Checking.of(settings),
+        settings.replicas,
+        settings.store,
+        is_tls=bool(settings.tls_certificate),
+    )
     return bound
 
 
 def begin_api(settings: Settings) -> None:
     """Have the application started beside whatever else starts. Safe to repeat."""
     start_front(settings)
-    target = RunTarget(api_app(settings.database, Checking.of(settings), settings.replicas), API, PREFIX)
+    target = RunTarget(api_app(settings), API, PREFIX)
     waiting: dict[str, Any] = {
         "wait_for_ingress_deployment_creation": False,
         "wait_for_applications_running": False,

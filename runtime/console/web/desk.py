@@ -69,7 +69,7 @@ class Desk:
         return str(self.request.path_params[name])
 
     def with_query(self, **changed: object) -> str:
-        """This page's query with some fields changed; empty ones are left out."""
+        """The page's query with some fields changed; empty ones are left out."""
         fields: dict[str, object] = {**self.request.query_params, **changed}
         fields.pop("done", None)
         kept = {name: value for name, value in fields.items() if value not in (None, "")}

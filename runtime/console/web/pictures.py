@@ -17,7 +17,7 @@ _SPARK = Markup(
     '<svg class="spark" viewBox="0 0 {:d} 20" role="img" aria-label="{}" xmlns="http://www.w3.org/2000/svg">{}{}</svg>'
 )
 _BARS = Markup('<path d="{}" fill="{}"/>')
-_WEEK_WIDTH, _TALLEST = 4, 5
+_WEEK_WIDTH = 4
 
 
 def spark(alarms: Mapping[str, Sequence[int]]) -> Markup | str:
@@ -28,18 +28,21 @@ def spark(alarms: Mapping[str, Sequence[int]]) -> Markup | str:
         return ""
     low, high = [], []
     for week, (error, other) in enumerate(zip(errors, others, strict=True)):
-        x, unit = week * _WEEK_WIDTH, 3.6
-        of_errors = min(error, _TALLEST) * unit
-        of_others = min(other, _TALLEST) * unit
+        x, of_errors = week * _WEEK_WIDTH, _height(error)
+        of_others = min(_height(other), 20 - of_errors)
         if error:
-            low.append(f"M{x} 20v-{of_errors:.1f}h3v{of_errors:.1f}z")
-        if other:
-            top = min(of_others, 20 - of_errors)
-            high.append(f"M{x} {20 - of_errors:.1f}v-{top:.1f}h3v{top:.1f}z")
+            low.append(f"M{x} 20v-{of_errors}h3v{of_errors}z")
+        if of_others:
+            high.append(f"M{x} {20 - of_errors}v-{of_others}h3v{of_others}z")
     words = f"{total} {'alarm' if total == 1 else 'alarms'} in {len(errors)} weeks, {sum(errors)} about errors"
     return _SPARK.format(
         len(errors) * _WEEK_WIDTH, words, _BARS.format("".join(low), VERMILLION), _BARS.format("".join(high), SKY)
     )
+
+
+def _height(alarms: int) -> int:
+    """One alarm is seen, five fill the line."""
+    return min(20, 6 + 3 * alarms) if alarms else 0
 
 
 # --- one model over time ---------------------------------------------------------------------------
@@ -54,7 +57,7 @@ def timeline(history: Mapping[str, Any], metric: str) -> Plot | None:
     """A model's life in data time: its errors as the ledger has them, and below what happened."""
     points = _errors(history, metric)
     marks = _marks(history)
-    moments = [each[0] for each in (*points, *marks)]
+    moments = [*(moment for moment, *_ in points), *(moment for moment, *_ in marks)]
     if not moments:
         return None
     first, last = min(moments), max(moments)
@@ -81,8 +84,8 @@ def timeline(history: Mapping[str, Any], metric: str) -> Plot | None:
     title = f"{promoted} promoted, {found} found, over {max(span.days, 1)} days of data"
     caption = (
         f"In the data's own time. Errors ({metric}) are those that the ledger holds: of tests at the gates, of "
-        "rollouts (challenger and champion on the same rows), and recent ones that a finding told. A filled triangle is a "
-        "promotion, one that points down a rollback; hover for the entry."
+        "rollouts (challenger and champion on the same rows), and recent ones that a finding told. A filled triangle "
+        "is a promotion, one that points down a rollback; hover for the entry."
     )
     words = "; ".join(f"{moment:%Y-%m-%d} {hint}" for moment, _, _, _, hint in marks[-40:])
     return Plot(title, caption, drawing.render(f"Timeline. {title}. {words}"))
@@ -163,7 +166,7 @@ def _marks(history: Mapping[str, Any]) -> list[_Mark]:
         hint = f"finding: {finding['about'].replace('_', ' ')} (entry {finding['entry']})"
         colour = VERMILLION if is_error else SKY
         found.append((_moment(finding["as_of"]), "errors" if is_error else "drift", colour, "bar", hint))
-    return sorted(found)
+    return sorted(found, key=lambda mark: (mark[0], mark[3] in {"up", "down"}))  # promotions are painted last
 
 
 _EVENT_LANES = {
