@@ -28,6 +28,8 @@ _KINDS = (
     "version_evaluated",
     "approval_requested",
     "approval_given",
+    "break_glass_opened",
+    "break_glass_signed",
     "version_approved",
     "grant_issued",
     "subject_erased",
@@ -95,6 +97,7 @@ class _Chain:
         prepared = self._before(e.DatasetPrepared, self.registration)
         self.dataset = next((each for each in reversed(prepared) if each.event.digest == dataset), None)
         self.request, self.consents = self._asked_people()
+        self.opening, self.signature = self._broken_glass()
         subject = decision.proven.records[0].record.get("subject")
         erasures = _of_kind(found, e.SubjectErased)
         self.erasure = next((each for each in erasures if each.event.pseudonym == subject), None)
@@ -114,6 +117,8 @@ class _Chain:
             grant=prove(self.grant),
             segment=prove(self.segment),
             erasure=prove(self.erasure) if self.erasure else None,
+            opening=prove(self.opening) if self.opening else None,
+            signature=prove(self.signature) if self.signature else None,
         )
 
     def gaps(self) -> tuple[Gap, ...]:
@@ -124,13 +129,22 @@ class _Chain:
     def _asked_people(self) -> tuple[Found[e.ApprovalRequested] | None, tuple[Found[e.ApprovalGiven], ...]]:
         """The request and every consent behind it, if people approved."""
         approved = self.approval.event
-        if approved.automatic:
+        if approved.automatic or approved.break_glass:
             return None, ()
         mine = (approved.model, approved.version)
         request = self._last(e.ApprovalRequested, self.approval, lambda event: (event.model, event.version) == mine)
         given = self._before(e.ApprovalGiven, self.approval)
-        behind = (each for each in given if each.seq > request.seq)
+        # Who had lost their role by then consented, and did not count.
+        behind = (each for each in given if each.seq > request.seq and each.entry.principal in approved.approved_by)
         return request, tuple(each for each in behind if (each.event.model, each.event.version) == mine)
+
+    def _broken_glass(self) -> tuple[Found[e.BreakGlassOpened] | None, Found[e.BreakGlassSigned] | None]:
+        """Who wanted it to serve at once, and who signed, if that is how it was let through."""
+        if not self.approval.event.break_glass:
+            return None, None
+        mine = (self.approval.event.model, self.approval.event.version)
+        signature = self._last(e.BreakGlassSigned, self.approval, lambda event: (event.model, event.version) == mine)
+        return self._last(e.BreakGlassOpened, signature, lambda event: (event.model, event.version) == mine), signature
 
     def _last(
         self, kind: type[SomeEvent], before: Found[e.Event], fits: Callable[[SomeEvent], bool]

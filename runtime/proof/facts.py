@@ -59,6 +59,8 @@ class Facts:
     grant: e.GrantIssued
     segment: e.SegmentSealed
     erasure: e.SubjectErased | None
+    opening: e.BreakGlassOpened | None
+    signature: e.BreakGlassSigned | None
     records: tuple[Record, ...]
     leaves: dict[str, Leaf]
 
@@ -80,6 +82,8 @@ class Facts:
             grant=_event(leaves, "entries.grant", e.GrantIssued),
             segment=_event(leaves, "entries.segment", e.SegmentSealed),
             erasure=_event(leaves, "entries.erasure", e.SubjectErased) if passport.entries.erasure else None,
+            opening=_event(leaves, "entries.opening", e.BreakGlassOpened) if passport.entries.opening else None,
+            signature=_event(leaves, "entries.signature", e.BreakGlassSigned) if passport.entries.signature else None,
             records=tuple(_record(at, each.record) for at, each in enumerate(passport.decision.records)),
             leaves=leaves,
         )

@@ -6,13 +6,15 @@ or names the field that does not fit, what it says, and what the other side says
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 from runtime.domain import canonical
 from runtime.domain.base import rfc3339
-from runtime.domain.events import SegmentContent
+from runtime.domain.events import ApprovalRequested, SegmentContent
 from runtime.domain.ids import digest_of
 from runtime.ledger.errors import KeyUnusable
 from runtime.ledger.signing import key_id_of, verify
@@ -126,6 +128,9 @@ def _approval(facts: Facts) -> Iterator[Broken]:
         if facts.request is not None or facts.consents:
             yield Broken(f"{field}.automatic", "true, though people were asked or consented")
         return
+    if approval.break_glass:
+        yield from _emergency(facts)
+        return
     yield from _same(f"{field}.approved_by", approval.approved_by, facts.consenting)
     if facts.request is None:
         yield Broken("entries.request", "missing: an approval by people begins with one")
@@ -134,9 +139,45 @@ def _approval(facts: Facts) -> Iterator[Broken]:
     if len(set(facts.consenting)) < max(facts.request.approvers, 1):
         wanted = f"{facts.request.approvers} were asked for"
         yield Broken("entries.consents", f"{len(set(facts.consenting))} principals consented; {wanted}")
+    yield from _seats(facts, facts.request)
     registrar = facts.leaves["entries.registration"].principal
     if registrar in facts.consenting:
         yield Broken(f"{field}.approved_by", f"{registrar} registered the version and may not approve it")
+
+
+def _seats(facts: Facts, request: ApprovalRequested) -> Iterator[Broken]:
+    """As many of each role as were asked for, of the people who were asked, in time."""
+    people = request.people
+    given = Counter(consent.role or people.role for consent in facts.consents)
+    for seat in people.seats:
+        if given[seat.role] < seat.approvers:
+            yield Broken(
+                "entries.consents", f"{given[seat.role]} of the role {seat.role}; {seat.approvers} were asked for"
+            )
+    for at, by in enumerate(facts.consenting):
+        if people.among is not None and by not in people.among:
+            yield Broken(f"entries.consents[{at}].leaf.principal", f"{by} was not asked")
+        time = facts.leaves[f"entries.consents[{at}]"].time
+        if request.until is not None and time >= request.until:
+            yield Broken(f"entries.consents[{at}].leaf.time", f"{rfc3339(time)}, after the request's end")
+
+
+def _emergency(facts: Facts) -> Iterator[Broken]:
+    """Let through by two people, neither of whom registered it, for as long as the first one said."""
+    approval, opening, signature = facts.approval, facts.opening, facts.signature
+    field = "entries.approval.leaf.event"
+    if opening is None or signature is None:
+        yield Broken(f"entries.{'opening' if opening is None else 'signature'}", "missing: two people break the glass")
+        return
+    yield from _of_version("opening", opening, facts)
+    yield from _of_version("signature", signature, facts)
+    two = tuple(facts.leaves[f"entries.{name}"].principal for name in ("opening", "signature"))
+    yield from _same(f"{field}.approved_by", approval.approved_by, two)
+    registrar = facts.leaves["entries.registration"].principal
+    if len({*two, registrar}) < 3:
+        yield Broken(f"{field}.approved_by", f"{', '.join(two)}: two people, neither of whom registered the version")
+    until = facts.leaves["entries.approval"].time + timedelta(seconds=opening.valid_seconds)
+    yield from _same(f"{field}.valid_until", approval.valid_until, until)
 
 
 def _version(facts: Facts) -> Iterator[Broken]:
@@ -178,6 +219,9 @@ _BEFORE = (
     ("registration", "evaluation"),
     ("evaluation", "request"),
     ("evaluation", "approval"),
+    ("evaluation", "opening"),
+    ("opening", "signature"),
+    ("signature", "approval"),
     ("approval", "grant"),
     ("grant", "segment"),
 )

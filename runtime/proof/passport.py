@@ -82,6 +82,7 @@ class ProvenDecision(Document):
 class ProvenEntries(Document):
     """What the ledger says of the version that decided. ``request`` and ``consents`` are there if people approved.
 
+    ``opening`` and ``signature`` are there instead if two people let it serve in an emergency.
     ``erasure`` is there if the inputs of the records were made unreadable by then.
     """
 
@@ -97,6 +98,8 @@ class ProvenEntries(Document):
     grant: ProvenEntry
     segment: ProvenEntry
     erasure: ProvenEntry | None = None
+    opening: ProvenEntry | None = None
+    signature: ProvenEntry | None = None
 
     def named(self) -> Iterator[tuple[str, ProvenEntry]]:
         """Every entry with the path of its field."""

@@ -17,6 +17,7 @@ from runtime.domain.erasure import ErasurePart
 from runtime.domain.findings import Direction
 from runtime.domain.guards import Guard, GuardReading
 from runtime.domain.metrics import Metric
+from runtime.domain.people import Evidence, People, Seat, TimeOut
 from runtime.domain.pools import PoolOptions
 from runtime.domain.reports import (
     Comparison,
@@ -96,6 +97,16 @@ READINGS = st.builds(
 )
 VERSIONS = st.integers(1, 3)
 
+TERMS = st.sampled_from(
+    [
+        People(),
+        People(approvers=2, also=(Seat(role="operator"),), within=timedelta(days=2), then=TimeOut.STAY),
+        People(within=timedelta(days=1)),
+        People(within=timedelta(days=1), then=TimeOut.ESCALATE, escalate_to=Seat(role="admin")),
+        People(among=("user:ada", "user:bob"), evidence=Evidence(reason=3)),
+    ]
+)
+
 BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "estimated": st.none() | ESTIMATES,
     "slices": st.none() | st.lists(GAPS, max_size=2).map(tuple),
@@ -133,6 +144,12 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "environment": st.dictionaries(TEXTS, TEXTS, max_size=2),
     "columns": st.just(("hour",)),
     "entries": VERSIONS,
+    "asked": st.none() | TERMS,
+    "announced": st.none() | MOMENTS,
+    "card": st.none() | DIGESTS,
+    "conditions": st.none() | st.just(("domestic alone",)),
+    "successor": st.none() | MODELS,
+    "valid_seconds": st.sampled_from([60, 3600]),
     "broke": st.none() | st.dictionaries(TEXTS, COUNTS, max_size=2),
     "approved_by": st.just(("user:ada",)),
     "epoch": st.sampled_from([1, 2]),

@@ -99,6 +99,14 @@ def _developer(ledger: Ledger, _: Decisions) -> Value | Gap:
     return Value(sorted({each.by for each in registered}), tuple(each.seq for each in registered))
 
 
+def _validator(ledger: Ledger, decisions: Decisions) -> Value | Gap:
+    """Who the spec names, else who reviewed it last."""
+    reviewed = ledger.until_end("model_reviewed")
+    why = "not recorded: approvals.json names who approved, which is no independent validation"
+    said = _of_spec("validator", why)(ledger, decisions)
+    return Value(reviewed[-1].by, (reviewed[-1].seq,)) if isinstance(said, Gap) and reviewed else said
+
+
 def _champion(ledger: Ledger, _: Decisions) -> Value | Gap:
     moments = {"at_from": ledger.at_from, "at_to": ledger.at_to, "now": ledger.now}
     moves = ledger.mine("version_promoted", "rolled_back")
@@ -128,9 +136,13 @@ def _validation(ledger: Ledger, _: Decisions) -> Value | Gap:
         return Gap("no evaluation of a champion stands before the end of the period")
     gates = found.event["report"].get("gates", ())
     passed = sum(1 for gate in gates if gate["passed"])
-    return Value(
-        {"version": found.event["version"], "gates": len(gates), "passed": passed, "date": found.time}, (found.seq,)
-    )
+    said = {"version": found.event["version"], "gates": len(gates), "passed": passed, "date": found.time}
+    reviewed = ledger.until_end("model_reviewed")
+    if not reviewed:
+        return Value(said, (found.seq,))
+    last = reviewed[-1]
+    review = {"version": last.event["version"], "found": last.event["found"], "by": last.by, "date": last.time}
+    return Value({**said, "review": review}, (found.seq, last.seq))
 
 
 def _review(ledger: Ledger, _: Decisions) -> Value | Gap:
@@ -164,10 +176,19 @@ def _oversight(ledger: Ledger, _: Decisions) -> Value | Gap:
 
 def _decommission(ledger: Ledger, decisions: Decisions) -> Value | Gap:
     retired = ledger.until_end("model_retired")
+    if not retired and (announced := _announced(ledger)) is not None:
+        said = {name: announced.event[name] for name in ("reason", "until", "successor") if name in announced.event}
+        return Value({**said, "by": announced.by, "announced": announced.time}, (announced.seq,))
     if not retired:
         return _of_spec("decommission_plan")(ledger, decisions)
     said = {name: retired[-1].event[name] for name in ("reason", "successor") if name in retired[-1].event}
     return Value({**said, "by": retired[-1].by, "time": retired[-1].time}, (retired[-1].seq,))
+
+
+def _announced(ledger: Ledger) -> Told | None:
+    """The end that the model's callers were told, if it stands."""
+    told = ledger.until_end("retirement_announced", "retirement_cancelled")
+    return told[-1] if told and told[-1].kind == "retirement_announced" else None
 
 
 def _status(ledger: Ledger, _: Decisions) -> Value | Gap:
@@ -186,9 +207,7 @@ _FIELDS: dict[str, Field] = {
     "limitations": _of_spec("limitations"),
     "owner": _of_spec("owner"),
     "developer": _developer,
-    "validator": _of_spec(
-        "validator", "not recorded: approvals.json names who approved, which is no independent validation"
-    ),
+    "validator": _validator,
     "line of business": _of_spec("line_of_business"),
     "risk tier": _of_spec("risk_tier"),
     "rationale of the risk tier": _of_spec("risk_rationale"),

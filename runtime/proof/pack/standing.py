@@ -18,6 +18,8 @@ _STATUS_AFTER = {
     "approval_requested": "awaiting_approval",
     "version_approved": "approved",
 }
+_RENEWED = LIVE | {"superseded"}
+"""Statuses that asking and approving again leave as they are."""
 _ENDED = frozenset({"refused", "rolled_back", "retired"})
 
 
@@ -48,7 +50,7 @@ class Standing:
         """The next of the model's entries."""
         kind = event["kind"]
         if kind in _STATUS_AFTER:
-            self.statuses[event["version"]] = _STATUS_AFTER[kind]
+            self._stand(kind, event["version"])
         elif kind == "model_declared":
             self.declared = True
         elif kind in {"model_suspended", "model_resumed"}:
@@ -59,6 +61,11 @@ class Standing:
             self._step(event)
         elif kind in {"rollout_aborted", "version_promoted", "rolled_back"}:
             self._move(event)
+
+    def _stand(self, kind: str, version: int) -> None:
+        """Asked about and approved again, a version that may serve stays what it is."""
+        if kind == "version_refused" or self.statuses.get(version) not in _RENEWED:
+            self.statuses[version] = _STATUS_AFTER[kind]
 
     def _step(self, event: dict[str, Any]) -> None:
         self._steps = event.get("steps", self._steps)

@@ -114,7 +114,7 @@ class Use:
         self._variants[variant] += 1
         self._callers[record["caller"]] += 1
         self._cells[f"{day} version {version} {variant}"] += 1
-        self._overrides.update(_overrides(record.get("flags") or ()))
+        self._overrides.update(overrides_in(record.get("flags") or ()))
         self._latencies.append(record["latency_us"])
         self._columns.update(name for name, value in record.items() if value not in _NOTHING)
         low, high = self._times or (time, time)
@@ -142,8 +142,8 @@ def moment_of(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def _overrides(flags: Iterable[str]) -> set[str]:
-    """Each rule once, on however many features it fired."""
+def overrides_in(flags: Iterable[str]) -> set[str]:
+    """What fired on one record: each rule once, on however many features."""
     fired = {f"{rule[1]}: {rule[0]}" for flag in flags if (rule := rule_of(flag))}
     return fired | ({REFUSED} & {*flags})
 

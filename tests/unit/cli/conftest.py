@@ -20,7 +20,7 @@ from jobs.cli.reading import LedgerReader
 from runtime.domain.entry import Draft
 from runtime.domain.errors import FleetwardError
 from runtime.domain.spec import Spec
-from runtime.domain.state import HoldState, TokenState
+from runtime.domain.state import HoldState, ModelState, TokenState
 from runtime.domain.tokens import Role
 from runtime.governance.writer import Receipt, Writer
 from runtime.ledger.log import Log
@@ -53,6 +53,9 @@ class StandInGovernor(LedgerReader):
         super().__init__(installation.url)
         weakref.finalize(self, self._log.close)  # an acting command has nothing to close: it reaches an actor
         self._writer = installation.writer
+
+    def model(self, name: str) -> ModelState:
+        return self._writer.state.model(name)
 
     def specs(self) -> dict[str, Spec]:
         return self._writer.state.specs

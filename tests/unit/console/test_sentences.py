@@ -17,6 +17,7 @@ from runtime.domain import tokens as t
 from runtime.domain.entry import Entry
 from runtime.domain.events.versions import DecisionsRead
 from runtime.domain.grant import SignedGrant
+from runtime.domain.people import People, Seat
 from runtime.domain.pools import PoolOptions
 from runtime.domain.reports import Comparison, EvaluationReport, FeatureStatistic, GateResult, WindowPerformance
 from runtime.domain.tokens import Role
@@ -139,6 +140,42 @@ CASES: list[tuple[e.Event, str]] = [
     (
         e.ApprovalGiven(model=MODEL, version=3, reason="looks right"),
         f"{MODEL}: approval of version 3 given: looks right",
+    ),
+    (
+        e.ApprovalTimedOut(model=MODEL, version=3),
+        f"{MODEL}: nobody decided on version 3 in time",
+    ),
+    (
+        e.RenewalAsked(model=MODEL, version=3, reason="its right ends"),
+        f"{MODEL}: version 3 is to serve for longer: its right ends",
+    ),
+    (
+        e.RenewalRefused(model=MODEL, version=3, reason="too old"),
+        f"{MODEL}: version 3 is not to serve for longer: too old",
+    ),
+    (
+        e.ApprovalRevoked(model=MODEL, version=3, reason="recalled"),
+        f"{MODEL}: approval of version 3 revoked: recalled",
+    ),
+    (
+        e.BreakGlassOpened(model=MODEL, version=3, valid_seconds=5400, reason="outage"),
+        f"{MODEL}: version 3 is to serve at once without its approval, for 1.5 h, once another person signs: outage",
+    ),
+    (
+        e.BreakGlassSigned(model=MODEL, version=3, reason="seen it"),
+        f"{MODEL}: glass broken for version 3, signed: seen it",
+    ),
+    (
+        e.RetirementAnnounced(model=MODEL, until=NOON, reason="route closed", successor="other"),
+        f"{MODEL}: model is to be retired in favour of other, on 2013-03-01 12:00: route closed",
+    ),
+    (
+        e.RetirementCancelled(model=MODEL, reason="it stays"),
+        f"{MODEL}: model is not to be retired: it stays",
+    ),
+    (
+        e.ModelReviewed(model=MODEL, version=3, found=e.Fitness.WITH_CONDITIONS, reason="in summer"),
+        f"{MODEL}: version 3 reviewed and found fit for its use, with conditions: in summer",
     ),
     (
         e.VersionApproved(
@@ -385,3 +422,26 @@ def test_a_governor_counts_its_starts_in_ordinals(epoch: int, word: str) -> None
 def test_an_event_without_a_sentence_is_refused() -> None:
     with pytest.raises(TypeError, match="no sentence for object"):
         said(object())  # type: ignore[arg-type]
+
+
+def test_a_request_says_which_people_it_asks_and_until_when() -> None:
+    people = People(approvers=2, also=(Seat(role="operator"),), within=timedelta(days=1))
+    event = e.ApprovalRequested(
+        model=MODEL,
+        version=3,
+        approvers=3,
+        role="approver",
+        reason="high tier",
+        policy=DIGEST,
+        asked=people,
+        until=NOON,
+    )
+    seats = "2 approvals of role approver and 1 approval of role operator"
+    assert said(event) == f"{MODEL}: version 3 waits for {seats}, until 2013-03-01 12:00: high tier"
+    again = event.model_copy(update={"renewal": True, "until": None})
+    assert said(again) == f"{MODEL}: version 3 may serve longer after {seats}: high tier"
+
+
+def test_a_consent_says_in_which_role_and_on_what_condition() -> None:
+    event = e.ApprovalGiven(model=MODEL, version=3, reason="fine", role="operator", conditions=("in summer", "by day"))
+    assert said(event, "user:ada").endswith("given as operator by user:ada, on condition of in summer and by day: fine")

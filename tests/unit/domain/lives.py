@@ -105,6 +105,10 @@ def approval_requested(version: int = 1, approvers: int = 1) -> e.ApprovalReques
     )
 
 
+def renewal_requested(version: int = 1) -> e.ApprovalRequested:
+    return approval_requested(version).model_copy(update={"renewal": True})
+
+
 def approval_given(version: int = 1) -> e.ApprovalGiven:
     return e.ApprovalGiven(model=MODEL, version=version, reason="looks right")
 

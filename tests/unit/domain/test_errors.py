@@ -22,6 +22,7 @@ EXAMPLES: tuple[FleetwardError, ...] = (
     errors.UnknownModel("m"),
     errors.UnknownVersion("m", "7"),
     errors.NotServable("m", "it is suspended"),
+    errors.ModelGone("m", "it is retired"),
     errors.Refused("promote m", "no grant"),
     errors.IllegalMove("promote m", "it is retired"),
     errors.Forbidden("approve m", "held: no role"),

@@ -11,18 +11,19 @@ LEGAL = {
     "registered": {"evaluate": "evaluated", "refuse": "refused"},
     "evaluated": {"refuse": "refused", "request approval": "awaiting_approval", "approve": "approved"},
     "refused": {},
-    "awaiting_approval": {"approve": "approved", "refuse": "refused"},
+    "awaiting_approval": {"approve": "approved", "refuse": "refused", "request approval": "awaiting_approval"},
     "approved": {
+        "renew": "approved",
         "refuse": "refused",
         "shadow": "shadow",
         "canary": "canary",
         "promote": "champion",
         "roll back": "rolled_back",
     },
-    "shadow": {"canary": "canary", "promote": "champion", "roll back": "rolled_back"},
-    "canary": {"canary": "canary", "promote": "champion", "roll back": "rolled_back"},
-    "champion": {"supersede": "superseded", "roll back": "rolled_back"},
-    "superseded": {"restore": "champion"},
+    "shadow": {"renew": "shadow", "canary": "canary", "promote": "champion", "roll back": "rolled_back"},
+    "canary": {"renew": "canary", "canary": "canary", "promote": "champion", "roll back": "rolled_back"},
+    "champion": {"renew": "champion", "supersede": "superseded", "roll back": "rolled_back"},
+    "superseded": {"renew": "superseded", "restore": "champion"},
     "rolled_back": {},
     "retired": {},
 }
@@ -52,4 +53,4 @@ def test_every_other_move_is_refused(status: Status, move: Move) -> None:
 def test_a_refusal_names_the_moves_that_are_legal() -> None:
     with pytest.raises(IllegalMove) as caught:
         after("m", 7, Status.SUPERSEDED, Move.PROMOTE)
-    assert str(caught.value) == "promote m version 7 refused: it is superseded; legal moves are: restore, retire"
+    assert str(caught.value) == "promote m version 7 refused: it is superseded; legal moves are: renew, restore, retire"

@@ -1,24 +1,19 @@
 """The one writer: what is refused is history and changes nothing else; what is repeated is recorded once."""
 
 import math
-from collections.abc import Iterator
 from copy import deepcopy
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from runtime.domain import events as e
 from runtime.domain.entry import Draft
 from runtime.domain.errors import Forbidden, IdempotencyConflict, IllegalMove, Refused, UnknownModel
-from runtime.domain.fold import fold
 from runtime.domain.lifecycle import Status
 from runtime.domain.reports import EvaluationReport
-from runtime.governance.writer import Answer, Receipt, Writer
+from runtime.governance.writer import Receipt, Writer
 from runtime.ledger.errors import LedgerUnavailable
-from runtime.ledger.log import Log
-from runtime.ledger.signing import SigningKey, sign_grant
-from runtime.ledger.verify import verify_log
+from runtime.ledger.signing import sign_grant
 from tests.unit.domain.lives import (
     MODEL,
     MONDAY,
@@ -34,43 +29,10 @@ from tests.unit.domain.lives import (
     registered,
     started,
 )
+from tests.unit.governance.desk import Desk, refusal
 
 ADA, BOB, JOB = "user:ada", "user:bob", "job:train"
 OPERATOR, MONITOR = "service:operator", "service:monitor"
-
-
-class Desk:
-    """A writer over a ledger in a folder, and short ways to give it commands."""
-
-    def __init__(self, folder: Path) -> None:
-        self.url = f"sqlite:///{folder / 'ledger.sqlite'}"
-        self.now = MONDAY
-        self.key = SigningKey.load_or_create(folder / "key")
-        self.log = Log.open(self.url, lambda: self.now)
-        self.writer = Writer(self.log, lambda grant: sign_grant(grant, self.key))
-
-    def give(self, *drafts: Draft) -> list[Answer]:
-        (answers,) = self.writer.commit([drafts])
-        return answers
-
-    def record(self, event: e.Event, by: str = JOB) -> Answer:
-        (answer,) = self.give(Draft.fresh(event, by))
-        return answer
-
-    def kinds(self, since: int = 0) -> list[str]:
-        return [entry.kind for entry in self.log.entries(since)]
-
-    def last(self) -> e.Event:
-        return next(self.log.entries(self.log.size - 1)).event
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(tmp_path)
-    yield desk
-    assert fold(desk.log.entries()) == desk.writer.state, "the state is what the ledger says"
-    assert verify_log(desk.url).size == desk.writer.state.size
-    desk.log.close()
 
 
 @pytest.fixture
@@ -79,11 +41,6 @@ def fleet(desk: Desk) -> Desk:
     desk.record(applied(a_spec()))
     desk.record(declared())
     return desk
-
-
-def refusal(answer: Answer) -> str:
-    assert isinstance(answer, Refused)
-    return answer.reason
 
 
 def test_a_command_is_answered_with_the_place_of_each_of_its_entries(desk: Desk) -> None:

@@ -58,9 +58,9 @@ def test_an_approval_waits_for_all_approvers_the_request_asked_for() -> None:
     spec = a_spec(risk_tier="high", approval={"otherwise": {"approvers": 2}, "valid_for": "30d"})
     history = History.of(registered(), evaluated(), approval_requested(approvers=2), spec=spec)
     history.after(approval_given(), by="user:ada")
-    assert after_consent(spec, MODEL, history.version(), MONDAY) is None
+    assert after_consent(history.state, spec, MODEL, history.version(), MONDAY) is None
     history.after(approval_given(), by="user:bob")
-    answer = after_consent(spec, MODEL, history.version(), MONDAY)
+    answer = after_consent(history.state, spec, MODEL, history.version(), MONDAY)
     assert answer is not None
     assert (answer.approved_by, answer.automatic) == (("user:ada", "user:bob"), False)
     assert answer.reason == "2 of 2 approvals given"

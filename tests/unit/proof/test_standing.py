@@ -22,6 +22,7 @@ from tests.unit.domain.lives import (
     promoted,
     refused,
     registered,
+    renewal_requested,
     rolled_back,
     servable,
     started,
@@ -44,6 +45,7 @@ LIVES: dict[str, tuple[e.Event, ...]] = {
         *(*champion(1), *champion(2), *servable(3), started(3), advanced(3, 1)),
         rolled_back(2, 1),
     ),
+    "approved again": (*champion(1), renewal_requested(1), approval_given(1), approved(1), granted(1)),
     "suspended and resumed": (*champion(1), _SUSPENDED, _RESUMED),
     "retired": (*champion(1), *champion(2), *servable(3), started(3), _SUSPENDED, _RETIRED),
 }
