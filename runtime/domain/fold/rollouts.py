@@ -31,6 +31,17 @@ def _running(model: ModelState, number: int) -> RolloutState:
     return model.rollout
 
 
+def _require_open(what: str, rollout: RolloutState, entry: Entry) -> None:
+    """Raises ``Refused`` for what an operator decided before a pause or a broken guard was recorded; people may."""
+    if entry.principal.startswith("user:"):
+        return
+    if rollout.paused:
+        raise Refused(what, f"the rollout is paused: {rollout.paused}")
+    broken = [reading.guard.value for reading in rollout.guards if reading.is_broken]
+    if broken:
+        raise Refused(what, f"a guard is broken: {', '.join(broken)}")
+
+
 @change.register
 def _(event: e.RolloutStarted, state: FleetState, entry: Entry) -> None:
     model = live(state, event.model)
@@ -61,8 +72,7 @@ def _(event: e.RolloutAdvanced, state: FleetState, entry: Entry) -> None:
     rollout = _running(model, event.version)
     if not rollout.step < event.step < len(rollout.steps):
         raise Refused(f"advance {event.model} to step {event.step}", f"it is at {rollout.step} of {len(rollout.steps)}")
-    if rollout.paused:
-        raise Refused(f"advance {event.model} to step {event.step}", f"the rollout is paused: {rollout.paused}")
+    _require_open(f"advance {event.model} to step {event.step}", rollout, entry)
     moved = RolloutState(event.version, rollout.steps, event.step, since=state.ticks_until)
     versions = _entered(model, event.version, moved.current)
     update(state, event.model, entry, versions=versions, rollout=moved)
