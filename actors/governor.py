@@ -28,6 +28,7 @@ from runtime.domain.packed import Packed
 from runtime.domain.pools import PoolOptions
 from runtime.domain.routes import Routes
 from runtime.domain.sealed import KINDS, Sealed, likely
+from runtime.domain.policies import PolicyState
 from runtime.domain.spec import Spec
 from runtime.domain.state import (
     BatchState,
@@ -303,6 +304,12 @@ class Governor:
         """Applied specs by name."""
         with self._writer.lock:
             return dict(self._writer.state.specs)
+
+    @ray.method
+    async def policies(self) -> list[PolicyState]:
+        """What overrides specs, or is proposed to; of those in force the one that rules over the others last."""
+        with self._writer.lock:
+            return list(self._writer.state.policies.values())
 
     @ray.method
     async def pools(self) -> list[PoolView]:

@@ -11,6 +11,7 @@ from jobs.cli import output
 
 if TYPE_CHECKING:
     from runtime.domain.entry import Entry
+    from runtime.domain.policies import PolicyState
     from runtime.domain.spec import Spec
     from runtime.domain.state import BatchState, FindingState, FleetState, IncidentState, ModelState, Totals
     from runtime.policy.pools import PoolView
@@ -48,6 +49,9 @@ class FoldedState(ABC):
         from runtime.policy.pools import views
 
         return views(self._state)
+
+    def policies(self) -> list[PolicyState]:
+        return list(self._state.policies.values())
 
     def batch(self, batch: str) -> BatchState | None:
         return self._state.batches.get(batch)

@@ -6,6 +6,7 @@ from typing import Self
 
 from jobs.cli.failing import CommandFailed, reaching
 from jobs.cli.reading import Head
+from runtime.domain.policies import PolicyState
 from runtime.domain.entry import Draft, Entry
 from runtime.domain.errors import FleetwardError
 from runtime.domain.spec import Spec
@@ -80,6 +81,9 @@ class Governed:
 
     def batch(self, batch: str) -> BatchState | None:
         return self._ask(self._governor.batch.remote, batch)
+    def policies(self) -> list[PolicyState]:
+        return self._ask(self._governor.policies.remote)
+
 
     def size(self) -> int:
         return self._ask(self._governor.size.remote)

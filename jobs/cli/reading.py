@@ -17,6 +17,7 @@ from jobs.cli.past import AsOf, past_of
 
 if TYPE_CHECKING:
     from runtime.domain.entry import Entry
+    from runtime.domain.policies import PolicyState
     from runtime.domain.spec import Spec
     from runtime.domain.state import BatchState, FindingState, IncidentState, ModelState, Totals
     from runtime.ledger.proofs import ConsistencyProof, InclusionProof, PublishedCheckpoint
@@ -68,6 +69,10 @@ class Reader(Protocol):
 
     def incidents(self) -> list[IncidentState]:
         """All incidents, oldest first."""
+        ...
+
+    def policies(self) -> list[PolicyState]:
+        """What overrides specs, or is proposed to; of those in force the one that rules over the others last."""
         ...
 
     def batch(self, batch: str) -> BatchState | None: ...

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -15,15 +15,28 @@ from pydantic import BaseModel, ValidationError
 from runtime.domain import behaviour, gates, overrides, training
 from runtime.domain import spec as spec_module
 from runtime.domain.errors import SpecError
+from runtime.domain.policy_document import PolicyDocument
 from runtime.domain.spec import Spec
 
 SHOWN_CHARACTERS = 120
 
+Read = TypeVar("Read", bound=BaseModel)
+
 
 def load_spec(path: Path) -> Spec:
     """The spec in a YAML file. Raises ``SpecError``."""
+    return parse_spec(text_of(path), source=str(path))
+
+
+def load_policy(path: Path) -> PolicyDocument:
+    """The policy in a YAML file. Raises ``SpecError``."""
+    return parse_document(text_of(path), str(path), PolicyDocument, "kind, name, about, ...")
+
+
+def text_of(path: Path) -> str:
+    """What a YAML file holds. Raises ``SpecError``."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise SpecError(str(path), None, "", error.strerror or "an unreadable file", "a readable YAML file") from error
     except UnicodeDecodeError as error:
@@ -32,15 +45,20 @@ def load_spec(path: Path) -> Spec:
 
 
 def parse_spec(text: str, source: str = "spec") -> Spec:
+    return parse_document(text, source, Spec, "kind, name, owner, ...")
+
+
+def parse_document(text: str, source: str, kind: type[Read], fields: str) -> Read:
+    """A document in YAML text, of which ``fields`` names the first ones. Raises ``SpecError``."""
     """The spec in YAML text; ``source`` names it in errors. Raises ``SpecError``."""
     tree, document = _parse_yaml(text, source)
     if not isinstance(document, dict):
         found = "nothing" if document is None else f"a {type(document).__name__}"
-        raise SpecError(source, 1, "", found, "a mapping with kind, name, owner, ...")
+        raise SpecError(source, 1, "", found, f"a mapping with {fields}")
     for line, path in sorted(_repeated(tree)):
         raise SpecError(source, line, path, "this field a second time", "each field once")
     try:
-        return Spec.model_validate(document)
+        return kind.model_validate(document)
     except ValidationError as error:
         raise _spec_error(source, tree, error) from error
 

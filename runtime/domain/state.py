@@ -18,6 +18,8 @@ from runtime.domain.grant import SignedGrant
 from runtime.domain.guards import GuardReading
 from runtime.domain.lifecycle import Status
 from runtime.domain.people import Consent
+from runtime.domain.policies import PolicyState
+from runtime.domain.policy_document import PolicyDocument, ruled
 from runtime.domain.pools import PoolOptions
 from runtime.domain.reports import Comparison, EvaluationReport
 from runtime.domain.spec import Spec
@@ -324,6 +326,8 @@ class FleetState:
     """False alarms in 30 days that the fleet may raise; none was set before the first entry about it."""
     traffic: dict[str, float] = field(default_factory=dict)
     """Rows a day by model, as measured last."""
+    policies: dict[str, PolicyState] = field(default_factory=dict)
+    """What overrides specs, and what is to; of those in force the one that was approved last stands last."""
     batches: dict[str, BatchState] = field(default_factory=dict)
     retraining_budget: RetrainingBudgetSet | None = None
     waves: dict[str, str] = field(default_factory=dict)
@@ -344,6 +348,8 @@ class FleetState:
     governor_starts: int = 0
     order: dict[str, None] = field(default_factory=dict, compare=False, repr=False)
     """Models by their newest entry, oldest first: follows from ``models``, and is made again where it is not there."""
+    ruled: dict[str, tuple[Spec, Spec]] = field(default_factory=dict, compare=False, repr=False)
+    """Specs and what policies make of them: follows from ``specs`` and ``policies``."""
 
     def newest_first(self) -> Iterator[ModelState]:
         """Models by their newest entry, so that whoever looks for changes need not look at all."""
@@ -388,8 +394,28 @@ class FleetState:
         return [each.pseudonym for each in self.erasures.values() if each.erased is not None and each.erased >= size]
 
     def spec_of(self, model: ModelState) -> Spec:
-        """The spec a model was declared by."""
-        return self.specs[model.spec]
+        """The spec a model was declared by, with what policies in force override of it."""
+        return self.spec_under_policies(model.spec)
+
+    def spec_under_policies(self, name: str) -> Spec:
+        """What decides about the models of a spec now."""
+        spec = self.specs[name]
+        if not self.policies:
+            return spec
+        known = self.ruled.get(name)
+        if known is None or known[0] is not spec:
+            known = self.ruled[name] = (spec, ruled(spec, self.rules))
+        return known[1]
+
+    @property
+    def rules(self) -> list[PolicyDocument]:
+        """The policies in force, in the order in which they rule over each other."""
+        found = [policy.in_force for policy in self.policies.values() if policy.in_force is not None]
+        return [PolicyDocument.model_validate(each.document) for each in found]
+
+    def forget_rules(self) -> None:
+        """Other policies are in force than a moment ago."""
+        self.ruled.clear()
 
     def pool_wanted(self, model: ModelState) -> str:
         """The pool that a model's spec wants it answered in."""

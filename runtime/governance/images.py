@@ -38,7 +38,7 @@ from runtime.domain.spec import Spec
 from runtime.domain.state import BatchState, FindingState, FleetState, ModelState, VersionState
 
 _PARTED = methodcaller("split", b"\t", 1)
-_WRITTEN_APART = frozenset({"specs", "models", "skipped", "findings", "batches", "order"})
+_WRITTEN_APART = frozenset({"specs", "models", "skipped", "findings", "batches", "order", "ruled"})
 _REST: TypeAdapter[FleetState] = TypeAdapter(FleetState)
 _SKIPPED: TypeAdapter[list[tuple[str, tuple[str, ...], str]]] = TypeAdapter(list[tuple[str, tuple[str, ...], str]])
 _MODEL: TypeAdapter[ModelState] = TypeAdapter(ModelState)

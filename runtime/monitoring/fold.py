@@ -9,6 +9,7 @@ entry in, and counts for its own models only (``shards``). Entries that matter:
     segment_sealed                       decisions are counted, outcomes joined to them
     watermark_advanced                   ticks up to it are closed: readings, findings, judged steps
     monitors_set                         models change hands: ticks that a former monitor did not close are closed
+    policy_approved                      other thresholds from now on
     monitor_saved                        what was saved before the save before it is outdated
 """
 
@@ -27,6 +28,7 @@ from runtime.domain.decision import Variant
 from runtime.domain.entry import Draft, Entry
 from runtime.domain.fold import apply
 from runtime.domain.ids import derived_id
+from runtime.domain.policies import PolicyApproved
 from runtime.domain.schema import Schema
 from runtime.domain.state import DAWN, FleetState
 from runtime.monitoring.baseline import Baseline
@@ -264,6 +266,16 @@ class Monitor:
             self.watches[event.model].trial = None
 
     # --- counting ----------------------------------------------------------------------------------
+
+    @_after.register
+    def _(self, event: PolicyApproved, baseline: Baseline | None) -> None:  # noqa: ARG002
+        self.rule()
+
+    def rule(self) -> None:
+        """Policies in force are others than before: its watches go by them from now on."""
+        for name, watch in self.watches.items():
+            if self._is_news(name):
+                watch.rule(self.state.spec_of(self.state.model(name)))
 
     def _watch(self, model: str) -> Watch:
         return self.watches.setdefault(model, Watch(model))

@@ -103,6 +103,15 @@ class Watch:
             self.checks = checks
             return
         self.checks = checks
+    def rule(self, spec: Spec) -> None:
+        """Other limits hold from now on; gauges keep the evidence that they have."""
+        if self.baseline is None or self.spec is None:
+            return
+        self.spec, self.spec_digest = spec, spec.digest
+        self.recent = deque(self.recent, maxlen=spec.monitor.recent)
+        for about, gauge in self._gauges():
+            gauge.plan = self._plan(about, self.baseline, spec.monitor)
+
         for about, gauge in self._gauges():
             gauge.plan = self._plan(about, self.baseline, self.spec.monitor)
 
@@ -199,7 +208,7 @@ class Watch:
             and math.isfinite(served)  # what is no number has no error; the checks count it as failed
         ]
         rows = [(served, actual) for _, served, actual in mine]
-        self.recent.extend(rows)
+        self.judged(rows)
         if self.forecast is not None:
             self.forecast.close(growing=self.features is not None and self.features.since is not None)
         if self.slicing is not None:
@@ -208,6 +217,10 @@ class Watch:
             self.errors.count(error_columns(errors_of(rows, self.classes)))
         if self.trial is not None:
             for _, waiting, actual in judged:
+    def judged(self, rows: Sequence[Judged]) -> None:
+        """Takes a tick's rows that its champion answered and whose outcomes came."""
+        self.recent.extend(rows)
+
                 self.trial.judge(waiting, actual)
 
     def _joined(self) -> list[tuple[RowKey, Waiting, float]]:

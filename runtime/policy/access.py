@@ -16,6 +16,7 @@ from runtime.domain import erasure as s
 from runtime.domain import events as e
 from runtime.domain import findings as f
 from runtime.domain import keeping as k
+from runtime.domain import policies as p
 from runtime.domain import tokens as t
 from runtime.domain.errors import Forbidden
 from runtime.domain.state import FleetState
@@ -74,6 +75,7 @@ _ALLOWED: dict[Role, tuple[type, ...]] = {
         e.ModelMoved,
         f.FindingAnswered,
         a.MonitoringBudgetSet,
+        p.PolicyProposed,
         e.MonitorsSet,
         k.LegalHoldPlaced,
         k.LegalHoldReleased,
@@ -83,6 +85,8 @@ _ALLOWED: dict[Role, tuple[type, ...]] = {
         s.SubjectErased,
     ),
     Role.APPROVER: (
+        p.PolicyApproved,
+        p.PolicyRejected,
         e.ApprovalGiven,
         e.VersionRefused,
         e.RenewalAsked,
@@ -99,6 +103,9 @@ _ALLOWED: dict[Role, tuple[type, ...]] = {
     Role.ADMIN: (
         e.PoolConfigured,
         a.MonitoringBudgetSet,
+        p.PolicyProposed,
+        p.PolicyApproved,
+        p.PolicyRejected,
         t.TokenCreated,
         t.TokenRevoked,
         t.RoleGiven,

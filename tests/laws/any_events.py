@@ -19,6 +19,7 @@ from runtime.domain.guards import Guard, GuardReading
 from runtime.domain.metrics import Metric
 from runtime.domain.people import Evidence, People, Seat, TimeOut
 from runtime.domain.pools import PoolOptions
+from runtime.domain.policy_document import PolicyDocument
 from runtime.domain.reports import (
     Comparison,
     EstimatedPerformance,
@@ -34,6 +35,7 @@ from runtime.domain.verdict import Verdict
 from tests.unit.domain.lives import KINDS, MODEL, MONDAY, SCHEMA, STEPS, a_grant, a_spec, digest, granted
 
 SPEC = a_spec()
+POLICY = PolicyDocument.model_validate({"kind": "policy", "name": "flights", "about": "a law", "alarm_budget": 4})
 DIGESTS = st.sampled_from([digest("a"), digest("b"), SPEC.digest])
 MOMENTS = st.integers(-3, 60).map(lambda days: MONDAY + timedelta(days=days))
 COUNTS = st.integers(0, 3)
@@ -191,6 +193,11 @@ OF_KIND: dict[tuple[type[Any], str], st.SearchStrategy[Any]] = {
     (e.FindingAnswered, "until"): st.none() | MOMENTS,
 }
 """Fields that mean something else in events of one kind."""
+    (e.PolicyProposed, "document"): st.just(POLICY.as_document()) | st.dictionaries(TEXTS, PLAIN, max_size=2),
+    (e.PolicyProposed, "digest"): st.just(POLICY.digest) | DIGESTS,
+    (e.PolicyProposed, "backtest"): st.none() | DIGESTS,
+    (e.PolicyApproved, "digest"): st.just(POLICY.digest) | DIGESTS,
+    (e.PolicyRejected, "digest"): st.just(POLICY.digest) | DIGESTS,
 
 
 def _field(kind: type[Any], name: str, annotation: Any) -> st.SearchStrategy[Any]:

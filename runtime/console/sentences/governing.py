@@ -8,8 +8,10 @@ from runtime.console.words import (
     day,
     listed,
     ordinal,
+    short,
 )
 from runtime.domain import events as e
+from runtime.domain import policies as p
 from runtime.domain import tokens as t
 
 
@@ -47,6 +49,21 @@ def _(event: t.AccessRefused) -> Told:
     what = f"replica {event.replica} refused {count(event.requests, 'request')}"
     who = f" of {event.caller}" if event.caller else " of nobody known"
     return Told(f"{what}{who}", event.reason, about=event.model or "access")
+
+
+@tell.register
+def _(event: p.PolicyProposed) -> Told:
+    return Told(f"policy {event.name} proposed ({short(event.digest)})", event.reason, about="fleet")
+
+
+@tell.register
+def _(event: p.PolicyApproved) -> Told:
+    return Told(f"policy {event.name} approved and in force ({short(event.digest)})", event.reason, about="fleet")
+
+
+@tell.register
+def _(event: p.PolicyRejected) -> Told:
+    return Told(f"policy {event.name} rejected ({short(event.digest)})", event.reason, about="fleet")
 
 
 @tell.register

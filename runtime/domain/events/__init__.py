@@ -73,6 +73,7 @@ from runtime.domain.findings import FindingAnswered, IncidentOpened
 from runtime.domain.ids import VersionNumber
 from runtime.domain.keeping import BodiesDeleted, EvidenceExported, LegalHoldPlaced, LegalHoldReleased
 from runtime.domain.monitors import MonitorSaved, MonitorsSet
+from runtime.domain.policies import PolicyApproved, PolicyProposed, PolicyRejected
 from runtime.domain.pools import ModelMoved, PoolConfigured
 from runtime.domain.tokens import AccessRefused, AuthenticationSet, RoleGiven, RoleTaken, TokenCreated, TokenRevoked
 
@@ -105,6 +106,9 @@ __all__ = [
     "MonitoringBudgetSet",
     "MonitorsSet",
     "PartitionSkipped",
+    "PolicyApproved",
+    "PolicyProposed",
+    "PolicyRejected",
     "PoolConfigured",
     "RecordsDropped",
     "RecordsLost",
@@ -191,6 +195,9 @@ Event = Annotated[
     | IncidentOpened
     | MonitoringBudgetSet
     | TrafficMeasured
+    | PolicyProposed
+    | PolicyApproved
+    | PolicyRejected
     | RetrainingStarted
     | RetrainingFinished
     | RetrainingBudgetSet

@@ -17,6 +17,7 @@ from runtime.domain.fold import (  # noqa: F401  (each registers)
     models,
     monitoring,
     monitors,
+    policies,
     pools,
     records,
     rollouts,

@@ -10,6 +10,7 @@ from runtime.domain.entry import Entry
 from runtime.domain.errors import Refused
 from runtime.domain.fold.fallbacks import check_fallbacks
 from runtime.domain.fold.moves import change, live, update
+from runtime.domain.fold.policies import check_rules
 from runtime.domain.ids import digest_of
 from runtime.domain.lifecycle import Move, Status, after
 from runtime.domain.records import replace
@@ -28,6 +29,7 @@ def _(event: e.SpecApplied, state: FleetState, entry: Entry) -> None:
     if found != event.digest:
         raise Refused(f"spec {event.name}", f"its content hashes to {found}, not to {event.digest}")
     check_fallbacks(event.name, spec, state)
+    check_rules(event.name, spec, state)
     before = state.specs.get(event.name)
     state.specs[event.name] = spec
     if before is not None and _served_by(before) != _served_by(spec):

@@ -361,6 +361,18 @@ CASES: list[tuple[e.Event, str]] = [
         "access: role approver taken from user:bob: left",
     ),
     (
+        e.PolicyProposed(name="cautious", digest=DIGEST, document={}, reason="fewer"),
+        f"fleet: policy cautious proposed ({DIGEST[7:19]}): fewer",
+    ),
+    (
+        e.PolicyApproved(name="cautious", digest=DIGEST, reason="agreed"),
+        f"fleet: policy cautious approved and in force ({DIGEST[7:19]}): agreed",
+    ),
+    (
+        e.PolicyRejected(name="cautious", digest=DIGEST, reason="too few"),
+        f"fleet: policy cautious rejected ({DIGEST[7:19]}): too few",
+    ),
+    (
         t.AccessRefused(
             replica="r1", caller="", model=MODEL, reason="no key", requests=3, first_time=NOON, last_time=NOON
         ),
