@@ -6,7 +6,9 @@ long to import is imported before a command needs it: help must come at once.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
@@ -16,10 +18,10 @@ from jobs.cli import (
     checking,
     deciding,
     describing,
-    erasing,
-    explaining,
     diagnosing,
     drifting,
+    erasing,
+    explaining,
     exporting,
     finding,
     governing,
@@ -27,18 +29,21 @@ from jobs.cli import (
     inventory,
     keeping,
     ledger,
+    notifying,
+    policies,
     pools,
     reporting,
+    rolling,
     running,
     showing,
+    sourced,
     tokens,
+    trying,
     verifying,
     witnessing,
 )
-    rolling,
 from jobs.cli.failing import FailingGroup
 
-    sourced,
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (running.up, running.down, showing.status, diagnosing.doctor, witnessing.witness, showing.version),
     "Build": (
@@ -61,6 +66,10 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         deciding.decision,
         explaining.explain,
         reporting.report,
+        trying.backtest,
+        drifting.drift,
+        drifting.calibration,
+        sourced.lookback,
         describing.card,
     ),
     "Prove": (exporting.passport, exporting.evidence, describing.bom, verifying.verify, anchoring.anchors),
@@ -73,11 +82,9 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         governing.review,
         governing.retire,
         acting.rollback,
+        rolling.rollout,
+        rolling.capacity,
         acting.suspend,
-        trying.backtest,
-        drifting.drift,
-        drifting.calibration,
-        sourced.lookback,
         acting.resume,
         pools.pool,
         finding.budget,
@@ -95,12 +102,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
+
+
+@app.callback()
+def fleetward(
+    url: Annotated[
+        str | None,
+        typer.Option("--url", metavar="URL", help="A fleet to reach over HTTP, without Ray. [default: FLEETWARD_URL]"),
+    ] = None,
+) -> None:
+    """Fleetward: governs, serves, watches and proves a fleet of models."""
+    if url is not None:
+        os.environ["FLEETWARD_URL"] = url
+
+
 for _panel, _functions in _COMMANDS.items():
     for _function in _functions:
         app.command(rich_help_panel=_panel)(_function)
 app.add_typer(ledger.app, name="ledger", rich_help_panel="Look")
 app.add_typer(keeping.app, name="retention", rich_help_panel="Act")
+app.add_typer(policies.app, name="policy", rich_help_panel="Act")
+app.add_typer(notifying.app, name="notify", rich_help_panel="Run")
 app.add_typer(tokens.token_app, name="token", rich_help_panel="Admit")
 app.add_typer(tokens.role_app, name="role", rich_help_panel="Admit")
-        rolling.rollout,
-        rolling.capacity,

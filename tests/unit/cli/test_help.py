@@ -29,11 +29,29 @@ COMMANDS = {
     *("rollout", "capacity"),
     *("check", "card", "bom", "passport", "evidence", "decision", "explain", "report", "verify", "witness", "anchors"),
     *("hold", "release", "retention", "erase", "pool"),
-    *("token", "role"),
+    *("token", "role", "backtest", "policy", "notify"),
 }
 OF_LEDGER = {"verify", "show", "checkpoint", "prove", "consistency", "check", "export", "key", "outsiders"}
-GROUPS = {"ledger", "retention", "token", "role"}
-WRITING = {"card", "bom", "passport", "evidence", "report", "export", "witness", "create", "revoke", "give", "take"}
+GROUPS = {"ledger", "retention", "token", "role", "policy", "notify"}
+WRITING = {
+    "card",
+    "bom",
+    "passport",
+    "evidence",
+    "report",
+    "export",
+    "witness",
+    "create",
+    "revoke",
+    "give",
+    "take",
+    "propose",
+    "approve",
+    "reject",
+    "serve",
+    "resend",
+    "test",
+}
 """Their answer is a file, or an entry, or they serve."""
 
 
