@@ -41,16 +41,15 @@ def text_of(path: Path) -> str:
         raise SpecError(str(path), None, "", error.strerror or "an unreadable file", "a readable YAML file") from error
     except UnicodeDecodeError as error:
         raise SpecError(str(path), None, "", f"bytes that are not text ({error.reason})", "YAML in UTF-8") from error
-    return parse_spec(text, source=str(path))
 
 
 def parse_spec(text: str, source: str = "spec") -> Spec:
+    """The spec in YAML text; ``source`` names it in errors. Raises ``SpecError``."""
     return parse_document(text, source, Spec, "kind, name, owner, ...")
 
 
 def parse_document(text: str, source: str, kind: type[Read], fields: str) -> Read:
     """A document in YAML text, of which ``fields`` names the first ones. Raises ``SpecError``."""
-    """The spec in YAML text; ``source`` names it in errors. Raises ``SpecError``."""
     tree, document = _parse_yaml(text, source)
     if not isinstance(document, dict):
         found = "nothing" if document is None else f"a {type(document).__name__}"
@@ -61,6 +60,17 @@ def parse_document(text: str, source: str, kind: type[Read], fields: str) -> Rea
         return kind.model_validate(document)
     except ValidationError as error:
         raise _spec_error(source, tree, error) from error
+
+
+def located(error: SpecError, path: Path) -> SpecError:
+    """An error about a spec that was read from this file, with file and line; as it is if it has them."""
+    if error.line is not None or error.source != "spec":
+        return error
+    tree, _ = _parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    loc = [int(part) if part.isdigit() else part for part in error.path.split(".")]
+    node, found, _ = _descend(tree, loc, loc[-1])
+    line = None if node is None else node.start_mark.line + 1
+    return SpecError(str(path), line, found or error.path, error.value, error.expected)
 
 
 def _parse_yaml(text: str, source: str) -> tuple[yaml.Node | None, Any]:
@@ -80,17 +90,6 @@ def _repeated(root: yaml.Node | None) -> Iterator[tuple[int, str]]:
     """Line and path of every key that stands in its mapping already: YAML's own reader takes the last, silently."""
     waiting, visited = [(root, "")], set()
     while waiting:
-def located(error: SpecError, path: Path) -> SpecError:
-    """An error about a spec that was read from this file, with file and line; as it is if it has them."""
-    if error.line is not None or error.source != "spec":
-        return error
-    tree, _ = _parse_yaml(path.read_text(encoding="utf-8"), str(path))
-    loc = [int(part) if part.isdigit() else part for part in error.path.split(".")]
-    node, found, _ = _descend(tree, loc, loc[-1])
-    line = None if node is None else node.start_mark.line + 1
-    return SpecError(str(path), line, found or error.path, error.value, error.expected)
-
-
         node, path = waiting.pop()
         if node is None or id(node) in visited:  # an alias may stand inside its own anchor
             continue
