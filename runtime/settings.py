@@ -17,6 +17,8 @@ FLEETWARD_PEPPER     the secret that API keys are checked with: a file of mode 0
 FLEETWARD_OIDC       the identity provider whose tokens are accepted: a YAML file (default none)
 FLEETWARD_CREDENTIAL who this command line proves to be: a file of mode 0600 with the line
                      "authorization: Bearer CREDENTIAL" (default in FLEETWARD_HOME)
+FLEETWARD_URL        a fleet that this command line reaches over HTTP, without Ray: https://HOST:PORT (default the cluster of
+                     FLEETWARD_HOME)
 FLEETWARD_TLS_CERTIFICATE, FLEETWARD_TLS_KEY  PEM files, for Serve's own proxy (default none)
 FLEETWARD_REPLICAS   replicas of the default pool (default 2)
 FLEETWARD_SERVING_LABELS  which machines replicas run on, by Ray's labels: KEY=VALUE, KEY=VALUE (default any)
@@ -65,6 +67,7 @@ class Settings(BaseModel):
     pepper: Path
     oidc: str = ""
     credential: Path
+    url: str = Field(default="", pattern=r"^(https?://[^\s/]+.*)?$")
     tls_certificate: str = ""
     tls_key: str = ""
     replicas: int = Field(ge=1, le=1000)
@@ -97,6 +100,7 @@ class Settings(BaseModel):
             "pepper": environment.get("FLEETWARD_PEPPER", str(home / "keys" / "pepper")),
             "oidc": environment.get("FLEETWARD_OIDC", ""),
             "credential": environment.get("FLEETWARD_CREDENTIAL", str(home / "keys" / "credential")),
+            "url": environment.get("FLEETWARD_URL", ""),
             "tls_certificate": environment.get("FLEETWARD_TLS_CERTIFICATE", ""),
             "tls_key": environment.get("FLEETWARD_TLS_KEY", ""),
             "replicas": environment.get("FLEETWARD_REPLICAS", "2"),
@@ -149,6 +153,7 @@ class Settings(BaseModel):
             "FLEETWARD_PEPPER": str(self.pepper),
             "FLEETWARD_OIDC": self.oidc,
             "FLEETWARD_CREDENTIAL": str(self.credential),
+            "FLEETWARD_URL": self.url,
             "FLEETWARD_TLS_CERTIFICATE": self.tls_certificate,
             "FLEETWARD_TLS_KEY": self.tls_key,
             "FLEETWARD_REPLICAS": str(self.replicas),

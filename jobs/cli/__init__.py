@@ -19,11 +19,13 @@ from jobs.cli import (
     deciding,
     describing,
     diagnosing,
+    differing,
     drifting,
     erasing,
     explaining,
     exporting,
     finding,
+    getting,
     governing,
     history,
     inventory,
@@ -40,6 +42,7 @@ from jobs.cli import (
     tokens,
     trying,
     verifying,
+    watching,
     witnessing,
 )
 from jobs.cli.failing import FailingGroup
@@ -56,6 +59,10 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         sourced.outcomes,
     ),
     "Look": (
+        getting.get,
+        getting.describe,
+        differing.diff,
+        watching.watch,
         showing.models,
         showing.model,
         inventory.inventory,
@@ -102,6 +109,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
+
+
+@app.callback()
+def fleetward(
+    url: Annotated[
+        str | None,
+        typer.Option("--url", metavar="URL", help="A fleet to reach over HTTP, without Ray. [default: FLEETWARD_URL]"),
+    ] = None,
+) -> None:
+    """Fleetward: governs, serves, watches and proves a fleet of models."""
+    if url is not None:
+        os.environ["FLEETWARD_URL"] = url
 
 
 @app.callback()

@@ -1,9 +1,11 @@
 """How a command ends: what its exit code says, and that a failure is one line on stderr and no traceback.
 
 0   done
-1   refused or failed; the line says by what and why
+1   failed; the line says what and why
 2   wrong usage (typer's own)
-3   nothing there to ask: no cluster up, no ledger
+3   refused: a rule, a policy or a missing role said no
+4   not authenticated: no credential, or one that proves nothing
+5   nothing there to ask: no cluster up, no ledger, no fleet at the URL
 """
 
 from __future__ import annotations
@@ -16,11 +18,13 @@ import typer
 from typer.core import TyperGroup
 
 from jobs.ending import one_line
-from runtime.domain.errors import FleetwardError, SettingsError
+from runtime.domain.errors import FleetwardError, Refused, SettingsError, Unproven
 from runtime.ledger.errors import LedgerUnavailable
 
 FAILED = 1
-NOT_REACHABLE = 3
+REFUSED = 3
+NOT_AUTHENTICATED = 4
+NOT_REACHABLE = 5
 
 _CLUSTER_SETTINGS = frozenset({"FLEETWARD_HOME", "cluster"})
 """The names under which ``runtime.local_cluster`` and ``actors.connect`` miss a cluster."""
@@ -71,4 +75,10 @@ class FailingGroup(TyperGroup):
 
 def exit_code(error: FleetwardError) -> int:
     """The exit code that a failure deserves."""
-    return NOT_REACHABLE if isinstance(error, NotReachable | LedgerUnavailable) else FAILED
+    from runtime.client import errors as client  # only a failure needs to know
+
+    if isinstance(error, NotReachable | LedgerUnavailable | client.Unreachable):
+        return NOT_REACHABLE
+    if isinstance(error, Unproven | client.NotAuthenticated):
+        return NOT_AUTHENTICATED
+    return REFUSED if isinstance(error, Refused | client.RefusedByPolicy | client.NotPermitted) else FAILED

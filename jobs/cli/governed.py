@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 from jobs.cli.failing import CommandFailed, reaching
 from jobs.cli.reading import Head
 from runtime.domain.policies import PolicyState
@@ -35,8 +33,12 @@ class Governed:
     source = "governor"
 
     @classmethod
-    def connected(cls, settings: Settings) -> Self:
-        """Joins the cluster and finds its governor. Raises ``NotReachable``."""
+    def connected(cls, settings: Settings) -> Governed:
+        """The fleet at the settings' URL, else that of the cluster, which is joined. Raises ``NotReachable``."""
+        if settings.url:
+            from jobs.cli.distant import Distant
+
+            return Distant.at(settings)
         with reaching():
             # Ray reads its environment when it is imported, and the actors import Ray.
             join(settings.home)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from jobs.cli import output
 from jobs.cli.past import AsOf, parsed
 
 _USER = re.compile(r"^user:[\w.@-]+$")
@@ -18,6 +19,13 @@ class Format(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    YAML = "yaml"
+
+
+def _form(asked: Format) -> Format:
+    """To a command YAML is JSON: the same document, which ``output.as_json`` then spells otherwise."""
+    output.write_yaml(asked=asked is Format.YAML)
+    return Format.JSON if asked is Format.YAML else asked
 
 
 def _user(text: str | None) -> str | None:
@@ -33,7 +41,8 @@ def _said(text: str) -> str:
 
 
 Output = Annotated[
-    Format, typer.Option("--output", "-o", help="How to answer: a table, or one JSON document on stdout.")
+    Format,
+    typer.Option("--output", "-o", callback=_form, help="How to answer: a table, or one document of JSON or YAML."),
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Read the ledger's database, even when a cluster is up.")]
 Database = Annotated[

@@ -20,9 +20,28 @@ _WIDE = 200
 """Columns where nobody looks at a terminal: a name in a pipe must not be cut."""
 
 
+_WRITTEN = {"yaml": False}
+"""What ``-o`` asked documents to be written as, in this process."""
+
+
+def write_yaml(*, asked: bool) -> None:
+    """Whether the one document is to be YAML in place of JSON."""
+    _WRITTEN["yaml"] = asked
+
+
 def as_json(document: Any) -> None:
-    """The one JSON document on stdout."""
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    """The one document on stdout: JSON, or the same as YAML where ``-o yaml`` asked for it."""
+    if _WRITTEN["yaml"]:
+        as_yaml(document)
+    else:
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def as_yaml(document: Any) -> None:
+    """A document on stdout, as YAML."""
+    import yaml
+
+    typer.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=_WIDE), nl=False)
 
 
 def note(message: str) -> None:

@@ -212,7 +212,7 @@ def proving(*, offline: bool, database: str | None) -> Iterator[Prover]:
 
 
 def is_up(settings: Settings) -> bool:
-    """Whether there is a cluster: the one this runs in, or the local one of the home folder."""
+    """Whether there is a fleet to ask: one at a URL, the cluster this runs in, or the local one of the home folder."""
     from runtime.local_cluster import LocalCluster
 
-    return "RAY_ADDRESS" in os.environ or LocalCluster.load(settings.home) is not None
+    return bool(settings.url) or "RAY_ADDRESS" in os.environ or LocalCluster.load(settings.home) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import Depends, FastAPI
 
-from runtime.control import reading, watching, writing
+from runtime.control import imaging, reading, watching, writing
 from runtime.control.asking import Control, only_known
 from runtime.control.bounded import Bounded
 from runtime.control.problems import PROBLEMS, tell_problems
@@ -28,6 +28,6 @@ def application(control: Control) -> FastAPI:
     made.state.control = control
     made.add_middleware(Bounded, largest_bytes=LARGEST_BODY)
     tell_problems(made)
-    for router in (reading.router, watching.router, writing.router()):
+    for router in (reading.router, imaging.router, watching.router, writing.router()):
         made.include_router(router)
     return made

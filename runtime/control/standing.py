@@ -58,6 +58,10 @@ class Standing:
         """The ledger's entries. Raises ``LedgerUnavailable``."""
         return LogReader(self._database())
 
+    def database(self) -> Database:
+        """Where the entries stand. Raises ``LedgerUnavailable``."""
+        return self._database()
+
     def size(self) -> int:
         """How many entries are committed, without folding them. Raises ``LedgerUnavailable``."""
         with self._database().reading() as connection:

@@ -58,6 +58,8 @@ class Recorded(Document):
     digest: str | None = None
     revision: int | None = None
     """Of the model, after it: what ``If-Match`` takes next."""
+    recorded: dict[str, Any] | None = None
+    """The entry itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,13 @@ def _told(standing: Standing, seq: int, wanted: Wanted) -> dict[str, Any]:
     with standing.now() as state:
         known = state.models.get(model or "")
         revision = None if known is None else known.seq
-    told: dict[str, Any] = {"entry": seq, "event_id": entry.event_id, "sentence": sentence(entry), **wanted.shown}
+    told: dict[str, Any] = {
+        "entry": seq,
+        "event_id": entry.event_id,
+        "sentence": sentence(entry),
+        "recorded": entry.as_document(),
+        **wanted.shown,
+    }
     return told if revision is None else {**told, "revision": revision}
 
 

@@ -18,6 +18,7 @@
     ├── Refused                         409     a rule said no, and says why
     │   ├── IllegalMove                         not a move of the life cycle
     │   ├── Forbidden               403         the principal lacks the role
+    │   │   └── Unproven                        or did not prove to be who it says it is
     │   ├── IdempotencyConflict                 same event id, another body
     │   └── ModelChanged            412         another entry about the model came before
     └── IntegrityError                  500     bytes are not what their digest, signature or proof says
@@ -220,6 +221,10 @@ class Forbidden(Refused):
     """The principal does not hold a role that may do this."""
 
     status: ClassVar[int] = 403
+
+
+class Unproven(Forbidden):
+    """The principal must prove who it is, and proved nothing."""
 
 
 class IdempotencyConflict(Refused):

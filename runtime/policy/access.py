@@ -18,7 +18,7 @@ from runtime.domain import findings as f
 from runtime.domain import keeping as k
 from runtime.domain import policies as p
 from runtime.domain import tokens as t
-from runtime.domain.errors import Forbidden
+from runtime.domain.errors import Forbidden, Unproven
 from runtime.domain.state import FleetState
 from runtime.domain.tokens import GIVEN, GOVERNOR_ITSELF, Authenticated, Role
 from runtime.policy.duties import check_duties
@@ -162,7 +162,7 @@ def _proved(state: FleetState, event: e.Event, principal: str, proof: Authentica
             raise Forbidden(what, "the governor hands nothing in")
         return roles_of(principal)
     if proof is None:
-        raise Forbidden(what, "authentication is required: expected a valid key or token")
+        raise Unproven(what, "authentication is required: expected a valid key or token")
     if proof.principal != principal:
         raise Forbidden(what, f"the credential is that of {proof.principal or 'the cluster itself'}")
     return proof.roles | frozenset(state.roles.get(principal, ()))

@@ -58,7 +58,7 @@ def test_only_a_person_acts_at_the_command_line(principal: str, run: Run, up: In
 
 def test_who_registered_a_version_may_not_approve_it(run: Run, up: Installation) -> None:
     result = run("approve", "minutes-a", "3", "--as", "user:dora")
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (3, "")
     assert result.stderr.count("\n") == 1
     assert "who registered a version may not approve it" in result.stderr
     assert model(up).version(3).status is Status.AWAITING_APPROVAL
@@ -89,7 +89,7 @@ def test_a_rollback_goes_to_the_champion_before(run: Run, up: Installation) -> N
 
 def test_a_rollback_to_a_version_that_never_was_champion_is_refused(run: Run, up: Installation) -> None:
     result = run("rollback", "minutes-a", "--to", "3", "--reason", "complaints")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "former champions are [1]" in result.stderr
     assert model(up).champion == 2
 
@@ -98,7 +98,7 @@ def test_a_rollback_needs_a_champion_and_one_before_it(run: Run) -> None:
     assert "it has no champion" in run("rollback", "minutes-b", "--reason", "r").stderr
     assert run("rollback", "minutes-a", "--reason", "r").exit_code == 0
     again = run("rollback", "minutes-a", "--reason", "r")
-    assert again.exit_code == 1
+    assert again.exit_code == 3
     assert "version 1 is its first champion" in again.stderr
 
 
@@ -112,7 +112,7 @@ def test_a_model_is_suspended_and_resumed_again_and_again(run: Run, up: Installa
 
 def test_resuming_what_was_not_suspended_is_refused(run: Run) -> None:
     result = run("resume", "minutes-a", "--reason", "r")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "it is not suspended" in result.stderr
 
 

@@ -138,7 +138,7 @@ def test_a_hold_on_one_model_refuses_all_of_it_and_the_refusal_is_an_entry(
     names = served("minutes-a", ADA), served("minutes-b", ADA)
     assert run("hold", "minutes-b", "--reason", "case 7").exit_code == 0
     result = run("erase", ADA, "--reason", "request 7")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "minutes-b is under legal hold 1" in result.stderr
     assert all(keyring.lives(name) for name in names)
     (refusal,) = answer("history", "--kind", "command_refused")
@@ -177,7 +177,7 @@ def test_who_comes_back_before_an_erasure_is_finished_has_another_name_that_a_ho
     Eraser.dies_before = None
     new = served("minutes-a", ADA, 2)
     assert run("hold", "minutes-a", "--reason", "too late for the old one").exit_code == 0
-    assert run("erase", ADA, "--reason", "again").exit_code == 1
+    assert run("erase", ADA, "--reason", "again").exit_code == 3
     assert [each["event"]["pseudonym"] for each in answer("history", "--kind", "subject_erased")] == [old]
     assert keyring.lives(new)
     assert run("release", "1", "--reason", "closed").exit_code == 0

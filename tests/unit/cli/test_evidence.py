@@ -113,7 +113,7 @@ def test_bad_input_is_told_and_leaves_no_file(vkey: str, folder: Path, run: Run)
 
 
 def test_where_there_is_no_ledger_there_is_no_pack(folder: Path, run: Run) -> None:
-    assert run("evidence", "minutes-a", *DAY).exit_code == 3
+    assert run("evidence", "minutes-a", *DAY).exit_code == 5
 
 
 def test_without_a_checkpoint_there_is_no_pack(installation: Installation, folder: Path, run: Run) -> None:

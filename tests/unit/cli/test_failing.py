@@ -13,7 +13,15 @@ from typer.testing import Result
 
 from jobs.cli.failing import NotReachable, exit_code, reaching
 from jobs.ending import one_line
-from runtime.domain.errors import FleetwardError, LedgerCorrupt, Refused, SettingsError, UnknownModel
+from runtime.domain.errors import (
+    FleetwardError,
+    Forbidden,
+    LedgerCorrupt,
+    Refused,
+    SettingsError,
+    UnknownModel,
+    Unproven,
+)
 from runtime.ledger.errors import LedgerLocked
 from runtime.ledger.log import Log
 from tests.unit.cli.conftest import Installation
@@ -39,7 +47,7 @@ def test_a_missing_ledger_is_not_reachable_and_says_where_it_was_looked_for(
     command: list[str], run: Run, home: Path
 ) -> None:
     result = run(*command)
-    assert (result.exit_code, result.stdout) == (3, "")
+    assert (result.exit_code, result.stdout) == (5, "")
     assert result.stderr.startswith("fleetward: there is no ledger")
     assert str(home / "ledger.db") in result.stderr
     assert result.stderr.count("\n") == 1
@@ -61,7 +69,7 @@ def test_acting_without_a_cluster_is_not_reachable_and_says_how_to_start_one(
     command: list[str], run: Run, home: Path
 ) -> None:
     result = run(*command)
-    assert (result.exit_code, result.stdout) == (3, "")
+    assert (result.exit_code, result.stdout) == (5, "")
     assert f"Fleetward is not up (FLEETWARD_HOME={home})" in result.stderr
     assert "fleetward up" in result.stderr
 
@@ -122,15 +130,17 @@ def test_a_setting_that_cannot_be_used_is_a_failure(run: Run, monkeypatch: pytes
     ("error", "code"),
     [
         (UnknownModel("m"), 1),
-        (Refused("this", "that"), 1),
+        (Refused("this", "that"), 3),
+        (Forbidden("this", "that"), 3),
+        (Unproven("this", "that"), 4),
         (LedgerCorrupt(3, "bad"), 1),
         (SettingsError("store", "x", "y"), 1),
-        (NotReachable("away"), 3),
-        (LedgerLocked("sqlite:///x", "locked"), 3),
+        (NotReachable("away"), 5),
+        (LedgerLocked("sqlite:///x", "locked"), 5),
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_only_what_cannot_be_reached_ends_with_3(error: FleetwardError, code: int) -> None:
+def test_an_exit_code_says_what_kind_of_failure_it_was(error: FleetwardError, code: int) -> None:
     assert exit_code(error) == code
 
 

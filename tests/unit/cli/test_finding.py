@@ -157,7 +157,7 @@ def test_what_is_no_answer_is_said_and_recorded_nowhere(
 def test_an_answer_that_is_no_legal_move_is_the_governors_refusal(evident: str, run: Run) -> None:
     assert run("finding", evident, "--resolve", "--reason", "repaired").exit_code == 0
     result = run("finding", evident, "--acknowledge", "--reason", "late")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "it is resolved; legal answers are: none" in result.stderr
 
 

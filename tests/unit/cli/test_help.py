@@ -26,6 +26,7 @@ COMMANDS = {
     *("approve", "reject", "rollback", "suspend", "resume", "budget"),
     *("renew", "revoke", "break-glass", "review", "retire", "inventory"),
     *("drift", "calibration"),
+    *("get", "describe", "diff", "watch"),
     *("rollout", "capacity"),
     *("check", "card", "bom", "passport", "evidence", "decision", "explain", "report", "verify", "witness", "anchors"),
     *("hold", "release", "retention", "erase", "pool"),

@@ -143,7 +143,7 @@ def test_a_hold_that_comes_while_a_run_is_under_way_wins(
     old = sealed(store, installation, OLD, "minutes-a")
     Keeper.meanwhile = lambda: run("hold", "minutes-a", "--reason", "just now")
     result = run("retention", "run")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "minutes-a is under legal hold 1" in result.stderr
     assert store.exists(old.digest)
 
@@ -183,7 +183,7 @@ def test_a_body_that_is_missing_without_an_entry_is_told_and_never_called_delete
 def test_a_hold_on_nobody_and_a_release_of_nothing_are_refused(run: Run) -> None:
     assert run("hold", "minutes-z", "--reason", "case").exit_code == 1
     result = run("release", "1", "--reason", "closed")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "no such hold is in force" in result.stderr
 
 

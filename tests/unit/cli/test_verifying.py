@@ -59,7 +59,7 @@ def test_a_ledger_without_a_checkpoint_cannot_be_exported(installation: Installa
 def test_where_there_is_no_ledger_nothing_is_exported(tmp_path: Path, run: Run) -> None:
     for command in (("ledger", "export"), ("passport", DECISION)):
         result = run(*command, "-o", str(tmp_path / "out"))
-        assert result.exit_code == 3
+        assert result.exit_code == 5
         assert "there is no ledger to read" in result.stderr
 
 

@@ -16,6 +16,7 @@ from runtime.control.admission import Admission
 from runtime.control.application import application
 from runtime.control.asking import Control
 from runtime.control.feed import Feed
+from runtime.control.routed import Routed
 from runtime.control.standing import Standing
 from runtime.control.wanted import Acting, GovernorAway
 from runtime.domain.entry import Draft
@@ -27,7 +28,9 @@ from runtime.ledger.signing import SigningKey, sign_grant
 from runtime.serving.authentication.commands import CommandGate
 from runtime.serving.authentication.gate import Open, Required
 from runtime.serving.authentication.pepper import Pepper
+from runtime.serving.ledger_api import PREFIX as LEDGER_PREFIX
 from runtime.serving.ledger_api import Ledger
+from runtime.serving.ledger_api import application as ledger_application
 from tests.unit.cli.fleet import BASE, clock, story
 
 GOVERNOR = "service:governor"
@@ -56,7 +59,8 @@ class Ground:
         gate = Required(self.pepper) if self.writer.state.authentication == "required" else Open()
         acting = Acting(self.commands, self.pepper.new_key, replicas=2)
         self.control = Control(standing, Admission(gate, standing), acting, Feed(standing, look_seconds=0.01))
-        self.application = application(self.control)
+        ledger = ledger_application(self.ledger, gate)
+        self.application = Routed({LEDGER_PREFIX: ledger}, otherwise=application(self.control))
 
     def close(self) -> None:
         self.ledger.close()
