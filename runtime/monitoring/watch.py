@@ -5,31 +5,28 @@ from __future__ import annotations
 import math
 from collections import OrderedDict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from runtime.domain.checks import Checks
 from runtime.domain.events import FindingKind, FindingOpened
-from runtime.domain.metrics import Metric
-from runtime.domain.reports import Comparison, EstimatedPerformance, SliceGap, WindowPerformance
+from runtime.domain.reports import EstimatedPerformance, SliceGap, WindowPerformance
 from runtime.domain.schema import Schema
 from runtime.domain.spec import Monitoring, Spec
 from runtime.monitoring.baseline import Baseline
 from runtime.monitoring.checking import Checking
 from runtime.monitoring.forecast import Forecast
 from runtime.monitoring.gauge import Gauge
-from runtime.monitoring.judged import Judged, classes_of, errors_of, losses_of, performance
+from runtime.monitoring.judged import Judged, classes_of, errors_of, performance
 from runtime.monitoring.pairs import MAX_WAITING, RowKey, Waiting, WaitingRows
 from runtime.monitoring.rows import DecisionRows
-from runtime.monitoring.trial import Trial
 from runtime.monitoring.slicing import Slicing
+from runtime.monitoring.trial import Trial
 from runtime.policy.budget import own_threshold
-from runtime.statistics.comparison import PairedMoments, compare_moments
 from runtime.statistics.detector import DetectorPlan
 from runtime.statistics.performance import error_columns
 from runtime.statistics.profile import Counts
-from runtime.statistics.scoring import compared
 
 TAKEN = ("decisions", "outcomes", "late")
 
@@ -103,6 +100,9 @@ class Watch:
             self.checks = checks
             return
         self.checks = checks
+        for about, gauge in self._gauges():
+            gauge.plan = self._plan(about, self.baseline, self.spec.monitor)
+
     def rule(self, spec: Spec) -> None:
         """Other limits hold from now on; gauges keep the evidence that they have."""
         if self.baseline is None or self.spec is None:
@@ -111,9 +111,6 @@ class Watch:
         self.recent = deque(self.recent, maxlen=spec.monitor.recent)
         for about, gauge in self._gauges():
             gauge.plan = self._plan(about, self.baseline, spec.monitor)
-
-        for about, gauge in self._gauges():
-            gauge.plan = self._plan(about, self.baseline, self.spec.monitor)
 
     def snooze(self, about: FindingKind, until: datetime) -> None:
         """Tells nothing of this kind before then."""
@@ -216,17 +213,17 @@ class Watch:
         if rows and self.errors is not None:
             self.errors.count(error_columns(errors_of(rows, self.classes)))
         if self.trial is not None:
+            self.trial.close()
             for _, waiting, actual in judged:
+                self.trial.judge(waiting, actual)
+
     def judged(self, rows: Sequence[Judged]) -> None:
         """Takes a tick's rows that its champion answered and whose outcomes came."""
         self.recent.extend(rows)
 
-                self.trial.judge(waiting, actual)
-
     def _joined(self) -> list[tuple[RowKey, Waiting, float]]:
         judged = []
         for key in sorted(self.told):
-            self.trial.close()
             waiting = self.waiting.outcome(key)
             if waiting is not None:
                 judged.append((key, waiting, self.told.pop(key)))

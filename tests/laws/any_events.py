@@ -86,7 +86,6 @@ STATISTICS = st.builds(
     direction=st.none() | st.sampled_from(Direction),
 )
 BREACHES = st.builds(Breach, check=st.sampled_from(Check), of=TEXTS, value=FLOATS, limit=FLOATS, told=TEXTS)
-MODELS = st.sampled_from([MODEL, "flight-time-AA"])
 READINGS = st.builds(
     GuardReading,
     guard=st.sampled_from(Guard),
@@ -97,6 +96,7 @@ READINGS = st.builds(
     log_threshold=FLOATS,
     log_cleared=st.none() | FLOATS,
 )
+MODELS = st.sampled_from([MODEL, "flight-time-AA"])
 VERSIONS = st.integers(1, 3)
 
 TERMS = st.sampled_from(
@@ -111,6 +111,10 @@ TERMS = st.sampled_from(
 
 BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "estimated": st.none() | ESTIMATES,
+    "guards": st.none() | st.lists(READINGS, min_size=1, max_size=2).map(tuple),
+    "fallen": st.lists(MODELS, min_size=1, max_size=2).map(tuple),
+    "alarms": st.none() | st.dictionaries(MODELS, MOMENTS, min_size=1, max_size=2),
+    "every": st.sampled_from([timedelta(days=7), timedelta(days=28)]),
     "slices": st.none() | st.lists(GAPS, max_size=2).map(tuple),
     "model": MODELS,
     "models": st.lists(MODELS, min_size=1, max_size=2).map(tuple),
@@ -122,10 +126,6 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "batch": st.sampled_from(["b1", "b2"]),
     "finding": st.sampled_from(["f1", "f2"]),
     "findings": st.lists(st.sampled_from(["f1", "f2"]), min_size=1, max_size=2).map(tuple),
-    "guards": st.none() | st.lists(READINGS, min_size=1, max_size=2).map(tuple),
-    "fallen": st.lists(MODELS, min_size=1, max_size=2).map(tuple),
-    "alarms": st.none() | st.dictionaries(MODELS, MOMENTS, min_size=1, max_size=2),
-    "every": st.sampled_from([timedelta(days=7), timedelta(days=28)]),
     "incident": st.sampled_from(["i1", "i2"]),
     "evidence": st.none() | DIGESTS,
     "rows_a_day": st.dictionaries(MODELS, st.floats(0, 1e6), max_size=2),
@@ -186,18 +186,22 @@ OF_KIND: dict[tuple[type[Any], str], st.SearchStrategy[Any]] = {
     (e.SpecApplied, "spec"): st.just(SPEC.as_document()) | st.dictionaries(TEXTS, PLAIN, max_size=2),
     (e.SpecApplied, "digest"): st.just(SPEC.digest) | DIGESTS,
     (e.MonitorSaved, "monitor"): st.just(0),
+    (e.BreakGlassOpened, "reason"): st.just("outage"),
+    (e.BreakGlassSigned, "reason"): st.just("seen it"),
+    (e.RetrainingBudgetSet, "models"): VERSIONS,
+    (e.RetrainingStarted, "findings"): st.none() | st.dictionaries(MODELS, BY_NAME["finding"], min_size=1, max_size=2),
     (e.FindingOpened, "baseline"): st.none() | PERFORMANCES,
     (e.VerdictReached, "incident"): st.none() | BY_NAME["incident"],
     (e.FindingAnswered, "finding"): BY_NAME["finding"] | BY_NAME["incident"],
     (e.FindingAnswered, "model"): st.none() | MODELS,
     (e.FindingAnswered, "until"): st.none() | MOMENTS,
-}
-"""Fields that mean something else in events of one kind."""
     (e.PolicyProposed, "document"): st.just(POLICY.as_document()) | st.dictionaries(TEXTS, PLAIN, max_size=2),
     (e.PolicyProposed, "digest"): st.just(POLICY.digest) | DIGESTS,
     (e.PolicyProposed, "backtest"): st.none() | DIGESTS,
     (e.PolicyApproved, "digest"): st.just(POLICY.digest) | DIGESTS,
     (e.PolicyRejected, "digest"): st.just(POLICY.digest) | DIGESTS,
+}
+"""Fields that mean something else in events of one kind."""
 
 
 def _field(kind: type[Any], name: str, annotation: Any) -> st.SearchStrategy[Any]:
@@ -208,8 +212,6 @@ def _field(kind: type[Any], name: str, annotation: Any) -> st.SearchStrategy[Any
     if name == "spec":
         return st.just("flights")
     if name in BY_NAME:
-    (e.RetrainingBudgetSet, "models"): VERSIONS,
-    (e.RetrainingStarted, "findings"): st.none() | st.dictionaries(MODELS, BY_NAME["finding"], min_size=1, max_size=2),
         return BY_NAME[name]
     if name in DIGEST_FIELDS:
         return DIGESTS
