@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from runtime.domain import events as e
 from runtime.domain.checks import Breach, Check
 from runtime.domain.erasure import ErasurePart
+from runtime.domain.events.versions import DecisionsRead
 from runtime.domain.findings import Direction
 from runtime.domain.guards import Guard, GuardReading
 from runtime.domain.metrics import Metric
@@ -186,7 +187,12 @@ OF_KIND: dict[tuple[type[Any], str], st.SearchStrategy[Any]] = {
     (e.SpecApplied, "spec"): st.just(SPEC.as_document()) | st.dictionaries(TEXTS, PLAIN, max_size=2),
     (e.SpecApplied, "digest"): st.just(SPEC.digest) | DIGESTS,
     (e.MonitorSaved, "monitor"): st.just(0),
+    (e.DatasetPrepared, "decisions"): st.none()
+    | st.builds(
+        DecisionsRead, read=DIGESTS, entries=COUNTS, rows=COUNTS, left_out=st.dictionaries(TEXTS, COUNTS, max_size=2)
+    ),
     (e.BreakGlassOpened, "reason"): st.just("outage"),
+    (e.RetrainingScored, "before"): FLOATS,
     (e.BreakGlassSigned, "reason"): st.just("seen it"),
     (e.RetrainingBudgetSet, "models"): VERSIONS,
     (e.RetrainingStarted, "findings"): st.none() | st.dictionaries(MODELS, BY_NAME["finding"], min_size=1, max_size=2),
