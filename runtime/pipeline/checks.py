@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,6 +14,7 @@ from runtime.domain.gates import FairnessGate, SliceGate
 from runtime.domain.schema import Field, FieldKind, Task, outputs_of
 from runtime.domain.spec import Spec
 from runtime.pipeline.rows import Layout, numbers
+from runtime.storage.frames import micros
 
 
 def layout_of(spec: Spec, found: pa.Schema) -> Layout:
@@ -84,8 +86,19 @@ def canonical(table: pa.Table, layout: Layout, zone: str | None = None) -> pa.Ta
     ordered = pa.table(columns)
     if ordered[layout.time].null_count:
         raise DataError(layout.time, f"time {layout.time!r} is missing in {ordered[layout.time].null_count} rows")
-    order = pc.sort_indices(ordered, sort_keys=[(name, "ascending") for name in layout.types])
-    return ordered.take(order).combine_chunks()
+    return ordered.take(_order(ordered, layout)).combine_chunks()
+
+
+def _order(table: pa.Table, layout: Layout) -> npt.NDArray[np.intp]:
+    """By time, then by every other column. Times are often enough alone, and sort in a fraction of the time."""
+    moments = table[layout.time].cast(pa.int64()).to_numpy()
+    order = np.argsort(moments, kind="stable")
+    tied = np.diff(moments[order]) == 0
+    if tied.any():
+        rows = np.flatnonzero(np.concatenate((tied, [False])) | np.concatenate(([False], tied)))
+        by = [(name, "ascending") for name in layout.types]
+        order[rows] = order[rows][pc.sort_indices(table.take(order[rows]), sort_keys=by)]
+    return order
 
 
 def _zoned(name: str, time: pa.ChunkedArray, zone: str) -> pa.ChunkedArray:
@@ -116,14 +129,11 @@ def class_numbers(target: pa.ChunkedArray, layout: Layout) -> pa.Array:
 
 
 def within(table: pa.Table, layout: Layout, *, since: datetime | None, until: datetime | None) -> pa.Table:
-    """Rows with ``since <= time < until``."""
-    time = table[layout.time]
-    if since is not None:
-        table = table.filter(pc.greater_equal(time, pa.scalar(since, type=time.type)))
-        time = table[layout.time]
-    if until is not None:
-        table = table.filter(pc.less(time, pa.scalar(until, type=time.type)))
-    return table
+    """Rows with ``since <= time < until`` of rows in order of time, as a view."""
+    moments = table[layout.time].cast(pa.int64()).to_numpy()
+    start = 0 if since is None else int(np.searchsorted(moments, micros(since)))
+    stop = len(moments) if until is None else int(np.searchsorted(moments, micros(until)))
+    return table.slice(start, max(0, stop - start))
 
 
 def check_features(where: str, known: pa.Table, layout: Layout) -> None:

@@ -152,22 +152,21 @@ def process_group(table: pa.Table, group: Group, work: Work) -> dict[str, Any]:
         if data.leakage != "allowed":
             check_leakage(group.model, rows, layout, data.leakage)
     except DataError as error:
-        return (
-            {"reason": error.reason}
-            | ({"later": later} if later else {})
-            | ({"quarantined": quarantined} if quarantined else {})
-        )
+        return {"reason": error.reason, **_left_out(later, quarantined)}
     times = rows[layout.time].cast(pa.int64())
     return {
         "reason": None,
-        **({"later": later} if later else {}),
         "rows": len(rows),
         "content": content_digest(rows),
         "parquet": work.store.put(to_parquet(rows)),
         "first_time": times[0].as_py(),
         "last_time": times[-1].as_py(),
-        **({"quarantined": quarantined} if quarantined else {}),
+        **_left_out(later, quarantined),
     }
+
+
+def _left_out(later: int, quarantined: dict[str, Any] | None) -> dict[str, Any]:
+    return ({"later": later} if later else {}) | ({"quarantined": quarantined} if quarantined else {})
 
 
 def _checked(known: pa.Table, work: Work) -> tuple[pa.Table, dict[str, Any] | None]:
