@@ -11,11 +11,13 @@ import pytest
 from typer.testing import Result
 
 from jobs.cli.bars import evidence_lines
+from jobs.cli.lagging import in_words
 from runtime.domain import events as e
 from runtime.domain.entry import Draft
 from runtime.domain.findings import Answer, Direction
 from runtime.domain.ids import digest_of
-from runtime.domain.reports import FeatureStatistic
+from runtime.domain.metrics import Metric
+from runtime.domain.reports import FeatureStatistic, SliceGap
 from runtime.domain.state import FindingState
 from runtime.governance.writer import Receipt
 from runtime.monitoring.evidence import evidence_of
@@ -82,6 +84,42 @@ def test_a_finding_is_shown_with_its_histograms(evident: str, run: Run) -> None:
     assert "\u2588" * 20 in missing
     assert "names the baseline does not have: JFK (300)" in result.stdout
     assert "600 rows of the window against 2,000 of the baseline" in lines
+
+
+def test_a_finding_tells_which_slices_are_answered_worst(up: Installation, run: Run) -> None:
+    gap = SliceGap(
+        slice="dest",
+        metric=Metric.ACCURACY,
+        values=3,
+        rows=900,
+        worst="LAX",
+        worst_error=0.25,
+        best="SFO",
+        best_error=0.125,
+        demographic_parity_difference=0.0625,
+    )
+    finding, _ = an_alarm()
+    opened(up, "sliced-1", finding.model_copy(update={"finding": "sliced-1", "evidence": None, "slices": (gap,)}))
+    lines = run("finding", "sliced-1", "--offline").stdout.splitlines()
+    (line,) = [each for each in lines if each.startswith("slices")]
+    assert "0.25" in line
+    assert "on dest LAX against" in line
+    assert line.endswith("on SFO, demographic parity difference 0.062, of 3 values in 900 rows")
+
+
+@pytest.mark.parametrize(
+    ("standings", "told"),
+    [
+        ([{"monitor": 0, "models": 4, "entries_behind": 1200}], "1,200 entries behind"),
+        (
+            [{"monitor": 0, "models": 4, "entries_behind": 0}, {"monitor": 1, "models": 3, "entries_behind": 7}],
+            "2 of them, the furthest 7 entries behind",
+        ),
+        ([{"monitor": 0}], "monitor 0 does not answer"),
+    ],
+)
+def test_how_far_monitors_are_behind_is_told_in_words(standings: list[dict[str, Any]], told: str) -> None:
+    assert in_words(standings) == told
 
 
 def test_a_finding_whose_evidence_is_gone_is_shown_without_it(up: Installation, run: Run) -> None:

@@ -34,6 +34,20 @@ def test_the_passport_of_a_decision_verifies(installation: Installation, decisio
     assert found.size == installation.log.size
 
 
+def test_a_passport_shows_itself_in_a_notebook_and_does_not_say_that_it_holds(
+    installation: Installation, decision_id: str
+) -> None:
+    installation.served()
+    installation.seal(installation.decide(decision_id, rows=7))
+    installation.publish()
+    passport = passport_of(decision_id, installation.signed(), installation.store)
+    shown = passport._repr_html_()
+    assert shown.count("<tr>") == 1 + len(list(passport.entries.named()))
+    assert all(f"<td>{kind}</td>" in shown for kind in ("version_approved", "grant_issued", "segment_sealed"))
+    assert f"Decision {decision_id}, 7 rows" in shown
+    assert "Not verified by being shown" in shown
+
+
 def test_a_decision_that_people_approved_names_them(installation: Installation, decision_id: str) -> None:
     installation.declare(a_spec(approval={"otherwise": {"approvers": 2, "role": "approver"}, "valid_for": "90d"}))
     installation.prepare()

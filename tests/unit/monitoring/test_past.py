@@ -1,6 +1,6 @@
 """A past that is run through offline finds what the live monitor finds in the same rows."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,18 @@ import pytest
 
 from runtime.domain import events as e
 from runtime.domain.spec import Monitoring
-from runtime.monitoring.past import Counting, Reference, Ticks, checked, document_of, merged, packed, unpacked
+from runtime.monitoring.past import (
+    MOST_EMPTY,
+    Counting,
+    Reference,
+    Ticks,
+    checked,
+    document_of,
+    merged,
+    packed,
+    unpacked,
+)
+from runtime.statistics.errors import NoEvidence
 from tests.unit.domain.lives import MODEL
 from tests.unit.monitoring.world import BASELINE, Traffic, World
 
@@ -104,3 +115,37 @@ def test_times_without_a_zone_are_in_utc(zone: object) -> None:
     ticks, _ = Counting(REFERENCE, Monitoring(), "at").ticks(frame)
     (end,) = checked(MODEL, REFERENCE, Monitoring(), ticks)
     assert end.end == datetime(2013, 3, 5, tzinfo=UTC)
+
+
+def test_a_row_of_a_wrong_century_does_not_make_millions_of_ticks() -> None:
+    frame = as_table([Traffic(0), Traffic(2)])
+    frame["at"] = frame["at"].astype(object)
+    frame.loc[0, "at"] = "1970-01-01T00:00:00Z"
+    frame.loc[1, "at"] = "9999-12-31T00:00:00Z"
+    frame["at"] = frame["at"].astype(str)
+    monitor = Monitoring(every=timedelta(minutes=5))
+    ticks, untimed = Counting(REFERENCE, monitor, "at").ticks(frame)
+    ends = list(checked(MODEL, REFERENCE, monitor, ticks))
+    assert untimed == 0
+    assert sum(each.rows for each in ends) == 100
+    assert len(ends) == len(ticks) + 2 * MOST_EMPTY + 2 * 288 - 1
+
+
+def test_columns_that_the_data_does_not_have_are_not_compared() -> None:
+    frame = as_table([Traffic(0)]).drop(columns="hour")
+    reference = REFERENCE.within(list(frame.columns))
+    assert reference.features.layout.names == ("dest", "prediction")
+    assert reference.baseline is REFERENCE.baseline
+    ticks, _ = Counting(reference, Monitoring(), "at").ticks(frame)
+    assert [each.findings for each in checked(MODEL, reference, Monitoring(), ticks)] == [()]
+    with pytest.raises(NoEvidence):
+        REFERENCE.within(["another"])
+
+
+def test_numbers_beyond_all_floats_are_of_another_type() -> None:
+    frame = as_table([Traffic(0)])
+    frame["hour"] = frame["hour"].astype(object)
+    frame.loc[:39, "hour"] = [10**400] * 40
+    (finding,) = [each for each in offline(frame, Monitoring()) if each.about is e.FindingKind.DATA_QUALITY]
+    assert finding.breaches is not None
+    assert [(each.check.value, each.value) for each in finding.breaches] == [("type", 0.8)]
