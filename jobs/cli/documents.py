@@ -10,7 +10,6 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from runtime.domain.findings import Answered
-from runtime.domain.lifecycle import Status
 from runtime.domain.state import FindingState, IncidentState, ModelState
 from runtime.policy.triage import standing as standing_of
 
@@ -46,7 +45,7 @@ def retraining_of(model: ModelState) -> str | None:
 
 def waiting(model: ModelState) -> list[int]:
     """Versions that wait for people."""
-    return [version.number for version in model.versions.values() if version.status is Status.AWAITING_APPROVAL]
+    return [version.number for version in model.versions.values() if version.is_asked_about]
 
 
 def model_line(model: ModelState) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from runtime.domain.events import ApprovalRequested, FindingOpened, Fitness, Ste
 from runtime.domain.findings import Alarm, Answered, IncidentOpened, UnknownFinding
 from runtime.domain.grant import SignedGrant
 from runtime.domain.guards import GuardReading
-from runtime.domain.lifecycle import Status
+from runtime.domain.lifecycle import RENEWABLE, Status
 from runtime.domain.people import Consent
 from runtime.domain.policies import PolicyState
 from runtime.domain.policy_document import PolicyDocument, ruled
@@ -57,6 +57,11 @@ class VersionState:
     def approvers(self) -> tuple[str, ...]:
         """Who agreed, in order."""
         return tuple(consent.by for consent in self.consents)
+
+    @property
+    def is_asked_about(self) -> bool:
+        """Whether people can decide on it: it waits for its approval, or is to serve for longer."""
+        return self.request is not None and (self.status is Status.AWAITING_APPROVAL or self.status in RENEWABLE)
 
     @property
     def needed(self) -> int:

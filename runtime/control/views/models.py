@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from runtime.domain.base import rfc3339
-from runtime.domain.lifecycle import Status
 from runtime.domain.state import FleetState, ModelState, RolloutState, VersionState
+from runtime.policy.approval import missing
 
 _MODEL = TypeAdapter(ModelState)
 _VERSION = TypeAdapter(VersionState)
@@ -45,7 +45,7 @@ def retraining_of(model: ModelState) -> str | None:
 
 def waiting(model: ModelState) -> list[int]:
     """Versions that wait for people."""
-    return [version.number for version in model.versions.values() if version.status is Status.AWAITING_APPROVAL]
+    return [version.number for version in model.versions.values() if version.is_asked_about]
 
 
 def model_line(model: ModelState) -> dict[str, Any]:
@@ -108,26 +108,29 @@ def rollouts(state: FleetState) -> Iterator[dict[str, Any]]:
 
 
 def approvals(state: FleetState) -> Iterator[dict[str, Any]]:
-    """Versions that wait for people's consent, those registered first in front."""
+    """Versions that people are asked about, new ones and those to serve for longer; registered first in front."""
     queue = [
         (version, model)
         for model in state.models.values()
         for version in model.versions.values()
-        if version.status is Status.AWAITING_APPROVAL and not model.retired
+        if version.is_asked_about and not model.retired
     ]
     for version, model in sorted(queue, key=lambda each: (each[0].registered_at, each[1].name)):
         yield _approval(state, model, version)
 
 
 def _approval(state: FleetState, model: ModelState, version: VersionState) -> dict[str, Any]:
-    report = version.report
+    report, request = version.report, version.request
     return {
         "model": model.name,
         "version": version.number,
         "revision": model.seq,
         "risk_tier": state.spec_of(model).risk_tier.value,
         "reason": version.reason,
+        "renewal": request is not None and request.renewal is True,
+        "until": None if request is None or request.until is None else rfc3339(request.until),
         "needed": version.needed,
+        "missing": {} if request is None else missing(request.people, version.consents),
         "approvers": list(version.approvers),
         "registered_by": version.registered_by,
         "registered_at": rfc3339(version.registered_at),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from runtime.control.views.models import approvals
 from runtime.domain import events as e
 from runtime.domain import findings as f
 from runtime.domain.entry import Draft
@@ -131,6 +132,8 @@ def test_people_are_asked_again_where_people_approved_and_the_finding_waits_for_
     ticks(desk)
     assert desk.kinds(size) == ["renewal_asked", "approval_requested", "finding_opened", "verdict_reached"]
     assert findings(desk) == [("grant", Standing.OPEN)]
+    (waits,) = approvals(desk.writer.state)
+    assert (waits["renewal"], waits["missing"]) == (True, {"approver": 1})
     assert ticks(desk) == []
     ok(desk.record(approval_given(), BOB))
     assert desk.kinds()[-3:] == ["approval_given", "version_approved", "grant_issued"]
