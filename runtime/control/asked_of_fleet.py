@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, ValidationError
 
-from runtime.control.wanted import Given, Wanted, built, misfit
+from runtime.control.wanted import Given, Reason, Wanted, built, misfit
 from runtime.domain.base import Document
 from runtime.domain.errors import SchemaMismatch
-from runtime.domain.events import SpecApplied, event_from_document
-from runtime.domain.load import parse_spec
+from runtime.domain.events import Event, SpecApplied, event_from_document
+from runtime.domain.ids import Digest
+from runtime.domain.load import parse_document, parse_spec
+from runtime.domain.policies import PolicyProposed, UnknownPolicy
+from runtime.domain.policy_document import PolicyDocument
 from runtime.domain.pools import PoolConfigured
 from runtime.domain.spec import Spec
 from runtime.domain.terms import Duration
@@ -46,6 +50,22 @@ class NewToken(Document):
     models: tuple[ModelPattern, ...] = Field(default=(), max_length=1_000)
     per_second: float | None = Field(default=None, gt=0, le=1e6)
     lasts: Duration = timedelta(days=90)
+
+
+class Proposal(Document):
+    """A policy, as YAML text or as the document that it is; ``backtest`` is a report in the object store."""
+
+    policy: Annotated[str, StringConstraints(max_length=_LARGEST_SPEC)] | dict[str, Any]
+    reason: Reason
+    backtest: Digest | None = None
+
+
+class Capacity(Document):
+    """Retrainings that the fleet may begin: so many models in so long."""
+
+    models: int = Field(ge=1, le=1_000_000)
+    every: str = Field(max_length=32)
+    reason: Reason
 
 
 class AnyEvent(Document):
@@ -94,6 +114,35 @@ def token_created(given: Given) -> Wanted:
         "secret": made.secret,
     }
     return Wanted(built(TokenCreated, values), {"token": made.token, "key": made.text})
+
+
+def policy_proposed(given: Given) -> Wanted:
+    """Raises ``SpecError`` for what is no policy."""
+    body = given.body
+    if isinstance(body.policy, str):
+        policy = parse_document(body.policy, "body.policy", PolicyDocument, "kind, name, about, ...")
+    else:
+        try:
+            policy = PolicyDocument.model_validate(body.policy)
+        except ValidationError as error:
+            raise misfit(error, "body.policy") from error
+    said = {"name": policy.name, "digest": policy.digest, "document": policy.as_document(), "reason": body.reason}
+    evidence = {} if body.backtest is None else {"backtest": body.backtest}
+    return Wanted(built(PolicyProposed, {**said, **evidence}), {"digest": policy.digest})
+
+
+def of_proposal(kind: Callable[..., Event]) -> Callable[[Given], Wanted]:
+    """Commands about the proposal of a policy that waits. Raises ``UnknownPolicy``."""
+
+    def wants(given: Given) -> Wanted:
+        name = given.places["policy"]
+        with given.standing.now() as state:
+            known = state.policies.get(name)
+        if known is None or known.waiting is None:
+            raise UnknownPolicy(name, "no proposal of it waits")
+        return Wanted(built(kind, {"name": name, "digest": known.waiting.digest, "reason": given.body.reason}))
+
+    return wants
 
 
 def any_event(given: Given) -> Wanted:

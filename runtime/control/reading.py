@@ -164,6 +164,14 @@ def get_spec(asked: Asked, who: Who, spec: Annotated[str, Path(max_length=200)],
         return {"size": state.size, **fleet.spec_document(state, spec)}
 
 
+@router.get("/v1/policies", summary="Policies over specs")
+def get_policies(asked: Asked, who: Who, as_of: AsOf = None) -> Document:
+    """What is in force of each, and what waits for a second person."""
+    who.check(FLEET)
+    with asked.standing.at(as_of) as state:
+        return pages.whole(state.size, fleet.policies(state))
+
+
 @router.get("/v1/pools", summary="Pools")
 def get_pools(asked: Asked, who: Who, as_of: AsOf = None) -> Document:
     """Where models are answered, and what replicas get."""

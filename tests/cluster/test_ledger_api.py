@@ -109,6 +109,30 @@ def test_the_ledger_is_read_while_the_governor_is_away(ledger: httpx.Client, log
         os.kill(summary.pid, signal.SIGCONT)
 
 
+def test_a_command_reaches_the_governor_through_its_death_and_whoever_watches_is_told_of_it(
+    cluster: LocalCluster, ledger: httpx.Client
+) -> None:
+    """Over HAProxy, by the client that people have; the second command is sent while there is no governor."""
+    from actors.connect import governor
+    from runtime.client import Fleetward, RefusedByPolicy
+
+    def skipped(number: int) -> dict[str, Any]:
+        return {"event": {"kind": "partition_skipped", "spec": "s", "partition": {"n": str(number)}, "reason": "few"}}
+
+    with Fleetward(cluster.serve_url, timeout_seconds=60) as fleet:
+        first = fleet.command("/v1/commands", skipped(10))
+        watched = fleet.watch(since=first.entry)
+        assert next(watched).sentence == first.sentence
+        os.kill(ray.get(governor().summary.remote()).pid, signal.SIGKILL)
+        second = fleet.command("/v1/commands", skipped(11), key="sent-once")
+        told = next(entry for entry in watched if entry.kind == "partition_skipped")
+        assert (told.seq, told.principal) == (second.entry, "user:anonymous")
+        assert fleet.command("/v1/commands", skipped(11), key="sent-once").entry == second.entry
+        with pytest.raises(RefusedByPolicy, match="no such hold is in force"):
+            fleet.command("/v1/holds/1/release", {"reason": "closed"})
+        watched.close()
+
+
 def test_a_governor_that_lost_its_ledger_comes_back_and_writes_on(ledger: httpx.Client, home: Path) -> None:
     """Its epoch is moved under it: it leaves, Ray starts it again, and it takes the lease."""
     import sqlite3

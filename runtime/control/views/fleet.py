@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from runtime.control.views.findings import Asked, asked_findings, asked_incidents
 from runtime.control.views.models import approvals, fleet_document
 from runtime.domain.base import rfc3339
+from runtime.domain.policies import PolicyState
 from runtime.domain.pools import prefix_of
 from runtime.domain.state import DAWN, FleetState
 from runtime.policy import pools as policy
 
+_POLICY = TypeAdapter(PolicyState)
 _WAITING = Asked(only_waiting=True)
 
 
@@ -78,3 +82,8 @@ def holds(state: FleetState) -> list[dict[str, Any]]:
         }
         for each in state.holds.values()
     ]
+
+
+def policies(state: FleetState) -> list[dict[str, Any]]:
+    """What overrides specs, or is proposed to, by name."""
+    return [{"standing": each.standing, **_POLICY.dump_python(each, mode="json")} for each in state.policies.values()]

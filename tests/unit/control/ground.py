@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import shutil
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 
 from runtime.control.admission import Admission
 from runtime.control.application import application
@@ -36,20 +41,38 @@ from tests.unit.cli.fleet import BASE, clock, story
 GOVERNOR = "service:governor"
 
 
+@cache
+def described() -> FastAPI:
+    """The application, whose making takes longer than most tests; each test puts its own fleet behind it."""
+    return application(None)  # type: ignore[arg-type]
+
+
+@cache
+def written() -> Path:
+    """A folder with the story's ledger, written once."""
+    home = Path(tempfile.mkdtemp(prefix="fleetward-ground-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    key = SigningKey.load_or_create(home / "governor.pem")
+    with Log.open(f"sqlite:///{home / 'ledger.db'}", clock(BASE)) as log:
+        writer = Writer(log, lambda grant: sign_grant(grant, key))
+        for (answer,) in writer.commit([[draft] for draft in story()]):
+            assert isinstance(answer, Receipt), answer
+    return home
+
+
 class Ground:
     """The writer, and the API beside it as another process would have it: they share the database and no more."""
 
     def __init__(self, home: Path) -> None:
+        shutil.copytree(written(), home, dirs_exist_ok=True)
         key = SigningKey.load_or_create(home / "governor.pem")
         self.url = f"sqlite:///{home / 'ledger.db'}"
-        self.log = Log.open(self.url, clock(BASE))
+        self.log = Log.open(self.url, clock(BASE + timedelta(hours=1)))
         self.writer = Writer(self.log, lambda grant: sign_grant(grant, key))
         self.pepper = Pepper.load_or_create(home / "pepper")
         self.away = False
         self.handed_in = 0
         self._gate = CommandGate(self.pepper)
-        for draft in story():
-            self.commit(draft)
         self.begin()
 
     def begin(self) -> None:
@@ -60,7 +83,8 @@ class Ground:
         acting = Acting(self.commands, self.pepper.new_key, replicas=2)
         self.control = Control(standing, Admission(gate, standing), acting, Feed(standing, look_seconds=0.01))
         ledger = ledger_application(self.ledger, gate)
-        self.application = Routed({LEDGER_PREFIX: ledger}, otherwise=application(self.control))
+        self.application = Routed({LEDGER_PREFIX: ledger}, otherwise=described())
+        described().state.control = self.control
 
     def close(self) -> None:
         self.ledger.close()

@@ -162,7 +162,12 @@ def test_a_lost_answer_is_asked_for_again(ada: Asker, ground: Ground) -> None:
         ("models/minutes-a/rollback", {"reason": "worse"}, "rolled_back"),
         ("models/minutes-a/rollback", {"reason": "worse", "to": 1}, "rolled_back"),
         ("models/minutes-a/suspend", {"reason": "drift"}, "model_suspended"),
-        ("models/minutes-b/retire", {"reason": "over", "successor": "minutes-a"}, "model_retired"),
+        ("models/minutes-b/retire", {"reason": "over", "notice": "0d", "successor": "minutes-a"}, "model_retired"),
+        ("models/minutes-a/retire", {"reason": "over", "notice": "7d"}, "retirement_announced"),
+        ("models/minutes-a/versions/2/revoke", {"reason": "wrong"}, "approval_revoked"),
+        ("models/minutes-a/versions/2/review", {"found": "fit", "reason": "looked"}, "model_reviewed"),
+        ("models/minutes-a/versions/3/break-glass", {"reason": "storm", "valid_for": "2h"}, "break_glass_opened"),
+        ("capacity", {"models": 3, "every": "1d", "reason": "cost"}, "retraining_budget_set"),
         ("models/minutes-a/holds", {"reason": "case 7"}, "legal_hold_placed"),
         ("budget", {"false_alarms": 3, "reason": "calm"}, "monitoring_budget_set"),
         ("pools/default", {"replicas": "1-4", "cpus": 0.5}, "pool_configured"),
@@ -211,8 +216,22 @@ def test_a_rollout_is_ended_by_people(ada: Asker, ground: Ground) -> None:
     step = e.Step(stage=e.Stage.CANARY, share=0.1, decisions=5)
     ground.record(e.RolloutStarted(model="minutes-a", version=3, steps=(step,)), "service:operator")
     assert [each["version"] for each in ada.told("rollouts")["items"]] == [3]
+    recorded(ada.post("models/minutes-a/rollout/pause", {"reason": "wait"}))
+    recorded(ada.post("models/minutes-a/rollout/resume", {"reason": "go on"}))
     recorded(ada.post("models/minutes-a/rollout/abort", {"reason": "no"}))
     assert ground.writer.state.models["minutes-a"].rollout is None
+
+
+def test_a_policy_is_proposed_by_one_and_put_in_force_by_another(ground: Ground, runner: asyncio.Runner) -> None:
+    ada, bob = Asker(ground, runner), Asker(ground, runner, name="bob")
+    policy = "kind: policy\nname: calm\nabout: fewer alarms\nspecs: ['minutes-*']\nretrain: {snooze: 10d}\n"
+    told = recorded(ada.post("policies", {"policy": policy, "reason": "calmer"}))
+    (waiting,) = ada.told("policies")["items"]
+    assert (waiting["standing"], waiting["waiting"]["digest"]) == ("proposed", told["digest"])
+    assert "a second person must agree" in problem_of(ada.post("policies/calm/approve", {"reason": "mine"}), 409)
+    recorded(bob.post("policies/calm/approve", {"reason": "agreed"}))
+    assert ada.told("policies")["items"][0]["standing"] == "in force"
+    assert "no proposal of it waits" in problem_of(bob.post("policies/calm/reject", {"reason": "late"}), 404)
 
 
 def test_a_hold_is_released_by_its_number(ada: Asker) -> None:
