@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print("starting governor, monitor, operator and the model servers ...", flush=True)
     url = deploy(settings)
     print(f"Fleetward is up: {url}/v2")
+    print(f"the console: {url}/api/console/")
     if settings.authentication == "required":
         print(f"who asks and who acts must prove who they are; the key in {settings.credential} may do everything")
     return 0

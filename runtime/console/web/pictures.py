@@ -222,11 +222,11 @@ def heatmap(findings: Sequence[Mapping[str, Any]]) -> Plot | None:
         drawing.text(left - 7, 34 + 20 * at + 14, name, anchor="end")
     for column, finding in enumerate(told):
         for each in finding["features"]:
-            at = rows.get(each["feature"])
-            if at is not None:
+            if each["feature"] in rows:
+                y = 34 + 20 * rows[each["feature"]]
                 hint = f"{finding['as_of'][:10]} {each['feature']}: PSI {each['psi']:.3f}"
                 colour = next(colour for limit, colour, _ in _STEPS if each["psi"] < limit)
-                drawing.rect(left + cell * column, 34 + 20 * at, max(cell - 1, 1), 19, colour, hint)
+                drawing.rect(left + cell * column, y, max(cell - 1, 1), 19, colour, hint)
     for column in sorted({0, len(told) // 2, len(told) - 1}):
         drawing.text(left + cell * column, 34 + 20 * len(names) + 18, told[column]["as_of"][:10], fill=MUTED, size=11)
     drawing.legend(left, 16, [(words, colour) for _, colour, words in _STEPS])

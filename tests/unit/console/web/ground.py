@@ -22,6 +22,9 @@ from runtime.control.whole import whole
 from runtime.domain.entry import Draft
 from runtime.domain.tokens import GOVERNOR_ITSELF, AuthenticationSet, Role, TokenCreated
 from runtime.governance.writer import Answer, Receipt
+from runtime.ledger.note import Signer
+from runtime.ledger.publisher import Publisher
+from runtime.ledger.signing import SigningKey
 from runtime.serving.authentication.commands import CommandGate
 from runtime.serving.authentication.gate import Open, Required
 from runtime.serving.authentication.pepper import Pepper
@@ -75,6 +78,11 @@ class Served:
     def _as_governor(self, event: Any) -> None:
         ((answer,),) = self.fleet.writer.commit([[replace(Draft.fresh(event, GOVERNOR), proof=GOVERNOR_ITSELF)]])
         assert isinstance(answer, Receipt), answer
+
+    def publish(self) -> None:
+        """A checkpoint of all there is now, as a governor publishes one each second."""
+        key = SigningKey.load_or_create(self.fleet.home / "key")
+        Publisher(self.fleet.log, Signer(key, "example.org/ledger"), lambda: datetime.now(UTC)).publish()
 
     def close(self) -> None:
         self.ledger.close()
