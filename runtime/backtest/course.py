@@ -85,6 +85,14 @@ class Course:
         self.model = replace(self.model, due=None, due_since=None, champion_since=as_of, former=former)
         self.version = None
 
+    def go_back(self, ratio: float | None) -> None:
+        """Its former champion answers again; ``ratio``: the error of the one that goes over that of the former."""
+        if self.model is None or not self.model.former:
+            return
+        *former, back = self.model.former
+        self.model = replace(self.model, champion=back, former=tuple(former))
+        self.version, self.factor = back, self.factor / ratio if ratio else self.factor
+
     def promoted(self, version: int, ratio: float | None) -> None:
         """History has another champion, which it has not: what is recorded is the other's."""
         if ratio is not None and ratio > 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 
 from markupsafe import Markup
@@ -11,6 +13,7 @@ from runtime.backtest.tally import Tally
 from runtime.console.plots import BLUE, ORANGE, SKY
 from runtime.console.svg import MUTED, WIDTH, Drawing, Series, grouped_bars
 
+Values = Sequence[float | None]
 _HEIGHT, _GAP = 240.0, 34.0
 _ROW = Markup('<g transform="translate(0 {:.0f})">{}</g>')
 _PAGE = Markup(
@@ -22,10 +25,10 @@ _PAGE = Markup(
 def plot(report: Report) -> Markup:
     """The whole SVG document."""
     weeks = [date.fromisoformat(each["week"]) for each in report.weeks]
-    rows = [
+    rows: list[tuple[str, list[Values]]] = [
         ("mean absolute error", [_errors(each, weeks) for each in _tallies(report)]),
-        ("alarms a week", [[float(each.alarms_by_week[week]) for week in weeks] for each in _tallies(report)]),
-        ("retrainings a week", [[float(each.retrains_by_week[week]) for week in weeks] for each in _tallies(report)]),
+        ("alarms a week", [_counts(each.alarms_by_week, weeks) for each in _tallies(report)]),
+        ("retrainings a week", [_counts(each.retrains_by_week, weeks) for each in _tallies(report)]),
     ]
     drawn = Markup("").join(
         _ROW.format(_GAP + place * (_HEIGHT + _GAP), _chart(label, values, weeks).render(label))
@@ -43,11 +46,15 @@ def _tallies(report: Report) -> tuple[Tally, Tally, Tally]:
     return report.current.tally, helps.tally, fails.tally
 
 
-def _errors(tally: Tally, weeks: list[date]) -> list[float | None]:
+def _counts(counted: Counter[date], weeks: list[date]) -> Values:
+    return [float(counted[week]) for week in weeks]
+
+
+def _errors(tally: Tally, weeks: list[date]) -> Values:
     return [tally.errors.get(week, 0.0) / tally.rows[week] if tally.rows[week] else None for week in weeks]
 
 
-def _chart(label: str, values: list[list[float | None]] | list[list[float]], weeks: list[date]) -> Drawing:
+def _chart(label: str, values: list[Values], weeks: list[date]) -> Drawing:
     names = (("as it was", BLUE), ("under the policy, if challengers help", SKY), ("if they fail", ORANGE))
     series = [Series(name, colour, row) for (name, colour), row in zip(names, values, strict=True)]
     return grouped_bars([_label(week, weeks) for week in weeks], series, y_label=label, height=_HEIGHT)

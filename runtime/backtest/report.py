@@ -151,7 +151,7 @@ def _assumed(report: Report) -> Iterable[str]:
             "champion did on its own baseline, at the other it fails its gates and the champion goes on"
         )
         yield "what a model answers is assumed not to change what it is asked"
-    if any(course.ratios for course in report.left) or why.get("stopped what history promoted"):
+    if any(course.ratios for course in report.left) or why.keys() & _PUT_BACK:
         yield (
             "the errors of a champion that history replaced are those of its successor, divided by the ratio that "
             "their rollout measured, for as long as the successor answered"
@@ -170,6 +170,13 @@ def _assumed(report: Report) -> Iterable[str]:
         yield f"{report.skipped} segments are gone: their rows are counted under neither policy"
     if report.costs.seconds is None:
         yield "no retraining has ended in this ledger, so that nothing is known of what one costs"
+
+
+_PUT_BACK = {
+    "stopped what history promoted",
+    "rolled back where history was not",
+    "not rolled back where history was",
+}
 
 
 def _models(count: int) -> str:

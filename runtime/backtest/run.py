@@ -9,7 +9,7 @@ policies are the product's own: ``reactions``, ``rollout.judge``, ``retraining.w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -46,9 +46,13 @@ class Run:
         """Models whose rollouts the policy wants judged on more rows than were recorded."""
         self._now = DAWN
         self._is_history = world.policy is None
+        self._finds_alike = self._is_history or world.monitor is None
+        """Whether its thresholds are history's, and so are its findings."""
         self._own_window = world.times_retrainings
         self._found: dict[str, e.FindingOpened] = {}
-        self._answers: dict[str, Action] = {}
+        self._answers: dict[str, Action | None] = {}
+        self._ratios: dict[tuple[str, int], float] = {}
+        """Of champions, their error over that of what they replaced, as their rollout measured it."""
         self._asked: dict[tuple[str, int], type[e.Event]] = {}
 
     def course(self, model: str) -> Course:
@@ -113,13 +117,13 @@ class Run:
             self._failed(self.course(event.model))
 
     def _is_of_segments(self, entry: Entry) -> bool:
-        """Whether the policy's own monitor says that there is such a finding: others' and history's stand."""
-        return entry.principal == MONITOR and not self._is_history
+        """Whether the policy's own monitor says that there is one: others' stand, and history's are its own."""
+        return entry.principal == MONITOR and not self._finds_alike
 
     def _answer_unrecorded(self, now: datetime) -> None:
         """Findings that history has not: their places in the ledger went by."""
         until = self.world.state.ticks_until
-        if self._is_history:
+        if self._finds_alike:
             self._found.clear()
         for finding in [each for each in self._found.values() if each.as_of <= until]:
             del self._found[finding.finding]
@@ -137,15 +141,22 @@ class Run:
         if reached is None:
             return
         action = reached.verdict.action
-        self._answers[finding.finding] = action
+        move = self._answers[finding.finding] = _move_of(action)
         self.tally.alarm(finding, action, _monday(finding.as_of))
         recorded = self.world.state.findings.get(finding.finding)
-        if action is Action.RETRAIN and not course.follows:
-            course.wants(seen)
-        elif action is Action.RETRAIN and recorded is None:
-            course.leave(self._model(finding.model), finding.as_of, "retrained where history was not")
-            course.wants(seen)
-        course.cause = seen if action is Action.RETRAIN else course.cause
+        if move is not None and course.follows and recorded is None:
+            course.leave(self._model(finding.model), finding.as_of, f"{_WORDS[move]} where history was not")
+        if not course.follows:
+            self._do(course, move, seen)
+        course.cause = seen if move is Action.RETRAIN else course.cause
+
+    def _do(self, course: Course, move: Action | None, cause: e.FindingOpened) -> None:
+        """What follows from a verdict on a course that is its own."""
+        if move is Action.RETRAIN:
+            course.wants(cause)
+        elif move is Action.ROLL_BACK and course.model is not None and course.model.champion is not None:
+            self.tally.rolled_back += 1
+            course.go_back(self._ratios.get((course.name, course.model.champion)))
 
     def _reached(self, course: Course, entry: Entry) -> e.VerdictReached | None:
         state, present = self.world.state, self._model(course.name)
@@ -162,14 +173,14 @@ class Run:
         course = self.course(event.model) if self._is_ours(event.model) else None
         if course is None or not course.follows:
             return
-        recorded, ours = event.verdict.action is Action.RETRAIN, self._answers.get(event.finding) is Action.RETRAIN
+        recorded, ours = _move_of(event.verdict.action), self._answers.get(event.finding)
         if recorded == ours or self._is_history:
             return
-        why = "not retrained where history was" if recorded else "retrained where history was not"
-        cause = course.cause
+        finding = self.world.state.findings.get(event.finding)
+        why = f"not {_WORDS[recorded]} where history was" if recorded else f"{_WORDS[ours]} where history was not"
         course.leave(self._model(event.model), event.as_of, why)
-        if ours and cause is not None:
-            course.wants(cause)
+        if finding is not None:
+            self._do(course, ours, finding.opened)
 
     def _failed(self, course: Course) -> None:
         """The challenger that the course shares with history did not win."""
@@ -278,6 +289,8 @@ class Run:
         ratio = None if running is None else ratio_of(running.measured)
         verdict = self._verdict(model) if entry.principal == OPERATOR else None  # what people decide stays decided
         is_abort = isinstance(event, e.RolloutAborted)
+        if isinstance(event, e.VersionPromoted) and ratio is not None:
+            self._ratios[event.model, event.version] = ratio
         if not course.follows:
             self._moves_on(course, event, ratio)
         elif is_abort and verdict is StepVerdict.ADVANCE:
@@ -321,6 +334,8 @@ class Run:
         course = self.course(event.model)
         if course.follows:
             self.tally.rolled_back += 1
+        elif course.version == event.version:
+            course.factor *= self._ratios.get((event.model, event.version), 1.0)  # it still answers here
         else:
             course.rolled_back(event.version)
 
@@ -331,6 +346,14 @@ class Run:
 
     def _is_ours(self, model: str) -> bool:
         return self.world.owns(model)
+
+
+_WORDS: Mapping[Action | None, str] = {Action.RETRAIN: "retrained", Action.ROLL_BACK: "rolled back"}
+
+
+def _move_of(action: Action) -> Action | None:
+    """What a verdict does to the champion, if anything."""
+    return action if action in _WORDS else None
 
 
 def _unsigned(grant: Grant) -> SignedGrant:

@@ -48,11 +48,12 @@ class Fleet:
     """So many models, from their first versions on."""
 
     def __init__(self, folder: Path, models: int, bias: Bias, *, rows: int = 50, **spec: Any) -> None:
-        self.names = [f"flight-time-{number:02}" for number in range(models)]
-        self.store = ObjectStore.open(str(folder / "store"))
+        self.names = [f"flight-time-{number:04}" for number in range(models)]
+        self.database, self.folder = f"sqlite:///{folder / 'ledger.db'}", str(folder / "store")
+        self.store = ObjectStore.open(self.folder)
         self.now = MONDAY
         key = SigningKey.load_or_create(folder / "key")
-        self.log = Log.open(f"sqlite:///{folder / 'ledger.db'}", lambda: self.now)
+        self.log = Log.open(self.database, lambda: self.now)
         self.writer = Writer(self.log, lambda grant: sign_grant(grant, key))
         self.monitor = Monitor(
             self.store.get,

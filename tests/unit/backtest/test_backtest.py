@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from jobs.cli import app
 from runtime.backtest.backtest import NothingRecorded, backtest
 from runtime.backtest.report import Line, Report
 from runtime.domain import events as e
@@ -115,7 +119,7 @@ def test_a_deaf_monitor_raises_no_alarm_and_misses_what_history_told(tmp_path: P
     alarms, missed = line(report, "alarms"), line(report, "missed_degradations")
     assert alarms.current
     assert (alarms.low, alarms.high) == (0, 0)
-    assert [(each.model, each.since) for each in report.degradations] == [("flight-time-00", day(11))]
+    assert [(each.model, each.since) for each in report.degradations] == [("flight-time-0000", day(11))]
     assert (missed.current, missed.low, missed.high) == (0, 1, 1)
 
 
@@ -140,3 +144,37 @@ def test_the_report_is_a_document_with_each_number_of_both(fleet: Fleet) -> None
     assert document["proposed"]["retrains"] == [0, 0]
     assert document["ledger"] == {"size": fleet.log.size, "root": fleet.log.root}
     assert len(document["weeks"]) >= DAYS / 7
+
+
+# --- at the command line ---------------------------------------------------------------------------
+
+
+def command(fleet: Fleet, folder: Path, *arguments: str) -> Result:
+    policy = folder / "policy.yaml"
+    policy.write_text("kind: policy\nname: never\nabout: a trial\nretrain: {when: []}\n")
+    asked = ["backtest", str(policy), "--since", "30d", "--database", fleet.database, "--store", fleet.folder]
+    return CliRunner().invoke(app, [*asked, *arguments], prog_name="fleetward", env={"COLUMNS": "200"})
+
+
+def test_the_command_shows_both_and_says_what_it_assumes(fleet: Fleet, tmp_path: Path) -> None:
+    made = command(fleet, tmp_path, "--json", str(tmp_path / "r.json"), "--plot", str(tmp_path / "r.svg"))
+    assert made.exit_code == 0, made.output
+    rows = {line.split("  ")[0].strip(): line.split()[-2:] for line in made.stdout.splitlines()}
+    document = json.loads((tmp_path / "r.json").read_text())
+    assert rows["retrains"] == [str(document["current"]["retrains"]), "0"]
+    assert "0 differ" in made.stdout
+    assert "What nobody trained nobody measured" in made.stdout
+    drawn = ET.fromstring((tmp_path / "r.svg").read_text())  # noqa: S314 - our own
+    assert drawn.tag == "{http://www.w3.org/2000/svg}svg"
+    assert len(drawn.findall(".//{http://www.w3.org/2000/svg}rect")) > 30
+
+
+def test_a_pattern_chooses_the_models_that_are_looked_at(fleet: Fleet, tmp_path: Path) -> None:
+    made = command(fleet, tmp_path, "--model", "*-0000", "-o", "json")
+    assert made.exit_code == 0, made.output
+    document = json.loads(made.stdout)
+    assert (document["models"], document["current"]["retrains"], document["left"]) == (1, 0, [])
+
+
+def test_a_span_that_is_none_is_wrong_usage(fleet: Fleet, tmp_path: Path) -> None:
+    assert "expected a duration such as 90d" in command(fleet, tmp_path, "--since", "a while").stderr
