@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 
 from runtime.domain.estimates import expected_in_words
@@ -23,6 +24,7 @@ BROKEN_JS = 0.3
 ELSEWHERE_JS = 0.9
 """In bits, of which 1 is the most: hardly a row lies where it used to."""
 ONE_WAY = 0.8
+STANDARD_ERRORS = 2.0
 
 
 def verdict(finding: FindingOpened, model: ModelState, spec: Spec, rows_a_day: float | None = None) -> Verdict:
@@ -75,6 +77,8 @@ def _judge_errors(finding: FindingOpened, spec: Spec, numbers: dict[str, float],
             reason=f"benign: {measured}, below {limit:.2f}",
             numbers=numbers,
         )
+    if finding.about is not FindingKind.PERFORMANCE and (doubt := _may_be_chance(numbers, name, metric)):
+        return Verdict(action=Action.NOTHING, reason=f"benign: {measured}, {doubt}", numbers=numbers)
     cause = "performance" if finding.about is FindingKind.PERFORMANCE else "drift"
     if cause not in spec.retrain.when:
         return Verdict(
@@ -89,6 +93,22 @@ def _judge_errors(finding: FindingOpened, spec: Spec, numbers: dict[str, float],
         reason=f"{measured}, at or above {limit:.2f}",
         numbers=numbers,
     )
+
+
+def _may_be_chance(numbers: dict[str, float], name: str, metric: Metric) -> str:
+    """Why errors that seem to have grown may not have; empty where they surely did.
+
+    Of a finding about errors the detector has shown that they changed. Where inputs drifted nobody has, and the mean
+    of a few recent rows strays: by two standard errors or more in one window of forty. The spread of absolute errors
+    is taken to be their mean, as of Laplace's distribution and above a normal one's; that of a rate is binomial.
+    """
+    usual, rows = numbers[f"baseline_{name}"], numbers["recent_rows"]
+    rate = metric.more_is_better and 0 < usual < 1
+    spread = math.sqrt(usual * (1 - usual)) if rate else usual
+    limit = usual + STANDARD_ERRORS * spread / math.sqrt(rows)
+    if numbers[f"recent_{name}"] >= limit:
+        return ""
+    return f"which {rows:.0f} rows may give by chance: {shown(metric, limit)} would be two standard errors above"
 
 
 def _numbers(finding: FindingOpened, metric: Metric) -> dict[str, float]:

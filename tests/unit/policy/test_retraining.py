@@ -6,11 +6,15 @@ from typing import Any
 import pytest
 
 from runtime.domain import events as e
-from runtime.domain.reports import FeatureStatistic
+from runtime.domain.checks import Breach, Check
+from runtime.domain.findings import Answer, Direction, FindingAnswered
+from runtime.domain.reports import FeatureStatistic, WindowPerformance
 from runtime.domain.verdict import Action, Verdict
 from runtime.policy.due import due_models
+from runtime.policy.plan import plan
 from runtime.policy.retraining import verdict, window_opens
 from tests.unit.domain.lives import (
+    FULL,
     MODEL,
     MONDAY,
     History,
@@ -19,8 +23,10 @@ from tests.unit.domain.lives import (
     champion,
     digest,
     evaluated,
+    promoted,
     refused,
     registered,
+    revoked,
     servable,
     started,
 )
@@ -142,3 +148,141 @@ def test_a_model_is_due_once_its_window_has_opened() -> None:
 )
 def test_a_model_that_is_retraining_suspended_or_retired_is_not_due(event: e.Event) -> None:
     assert due(event, ticks_until=MONDAY) == {}
+
+
+# --- what is broken, what is chance, and what goes back -------------------------------------------------
+
+
+def moved(direction: Direction, js: float, feature: str = "hour", psi: float = 3.0) -> FeatureStatistic:
+    return FeatureStatistic(feature=feature, log_score=9.0, js=js, psi=psi, missing_rate=0.0, direction=direction)
+
+
+@pytest.mark.parametrize(
+    ("statistic", "says"),
+    [
+        (moved(Direction.CONSTANT, 0.8), "hour became constant (PSI 3.00): broken upstream"),
+        (moved(Direction.UNSEEN, 0.5), "hour is full of names never seen before"),
+        (
+            moved(Direction.UP, 0.95),
+            "hour lies elsewhere altogether (0.95 of 1 bit apart), as after a change of its unit",
+        ),
+    ],
+)
+def test_a_column_that_is_no_longer_what_it_was_calls_a_person(statistic: FeatureStatistic, says: str) -> None:
+    found = answer(a_finding(about=DRIFT, features=(statistic,)))
+    assert (found.action, says in found.reason) == (Action.CALL_A_PERSON, True), found.reason
+
+
+@pytest.mark.parametrize(
+    "statistic",
+    [moved(Direction.UNSEEN, 0.1), moved(Direction.UP, 0.6), moved(Direction.CONSTANT, 0.8, feature="prediction")],
+    ids=["a few new names", "it moved", "what the model put out"],
+)
+def test_a_world_that_changed_is_not_a_column_that_broke(statistic: FeatureStatistic) -> None:
+    assert answer(a_finding(about=DRIFT, features=(statistic,))).action is not Action.CALL_A_PERSON
+
+
+def called(finding: str = "finding-0", at: datetime = MONDAY) -> tuple[e.Event, ...]:
+    gone = a_finding(finding, about=DRIFT, features=(statistic(0.9, 3.0),), as_of=at)
+    reached = Verdict(action=Action.CALL_A_PERSON, reason="so")
+    return gone, e.VerdictReached(finding=finding, model=MODEL, verdict=reached, policy=digest("p"), as_of=at)
+
+
+def test_errors_that_grew_on_broken_data_retrain_nothing_until_somebody_repairs_them() -> None:
+    found = answer(a_finding(as_of=MONDAY + timedelta(days=3)), *called())
+    assert found.action is Action.NOTHING
+    assert found.reason == (
+        "its data are broken upstream since 2026-03-02: a person is called to finding finding-0, "
+        "and nothing is learnt from them"
+    )
+    repaired = FindingAnswered(finding="finding-0", model=MODEL, answer=Answer.RESOLVED, reason="the feed is back")
+    assert answer(a_finding(as_of=MONDAY + timedelta(days=3)), *called(), repaired).action is Action.RETRAIN
+    assert answer(a_finding(as_of=MONDAY + timedelta(days=28)), *called()).action is Action.RETRAIN, "not told again"
+
+
+def test_a_verdict_that_calls_a_retraining_off_says_so() -> None:
+    waits = (a_finding("finding-0"), retrain_reached())
+    found = answer(a_finding(about=DRIFT, features=(statistic(0.9, 3.0),)), *waits)
+    assert found.reason.endswith("; the retraining that was due because of finding finding-0 is called off")
+
+
+def test_where_inputs_drifted_a_few_rows_that_may_err_by_chance_retrain_nothing() -> None:
+    found = answer(a_finding(about=DRIFT, recent=13.0), retrain={"when": ["drift"]})
+    assert found.action is Action.NOTHING
+    assert found.reason.endswith("which 30 rows may give by chance: 13.65 would be two standard errors above")
+    assert answer(a_finding(about=DRIFT, recent=13.7), retrain={"when": ["drift"]}).action is Action.RETRAIN
+    assert answer(a_finding(recent=13.0)).action is Action.RETRAIN, "of errors the detector is sure"
+
+
+def test_a_verdict_says_what_waiting_costs() -> None:
+    spec = a_spec(risk_tier="medium")
+    found = verdict(a_finding(), History.of(*champion(), spec=spec).model, spec, rows_a_day=200.0)
+    assert (found.numbers["rows_a_day"], found.numbers["priority"]) == (200.0, pytest.approx(0.5 * 3 * 200))
+
+
+WATCHED = {"guardrail": {"watch": "14d"}}
+SECOND = (*champion(1), *servable(2), started(2, FULL), promoted(2, as_of=MONDAY))
+
+
+def back(finding: e.FindingOpened, *events: e.Event, **changes: Any) -> Verdict:
+    spec = a_spec(**(WATCHED | changes))
+    history = History.of(*SECOND, *events, spec=spec)
+    return verdict(finding.model_copy(update={"version": 2}), history.model, spec)
+
+
+def test_a_champion_that_errs_soon_after_its_promotion_goes_back_to_the_last_good_one() -> None:
+    found = back(a_finding(as_of=MONDAY + timedelta(days=13)))
+    assert found.action is Action.ROLL_BACK
+    assert found.reason == (
+        "MAE is 1.50 times what its own test found, at or above 1.10: version 2 is the champion since 2026-03-02 and "
+        "still watched; back to version 1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("finding", "events", "changes"),
+    [
+        (a_finding(as_of=MONDAY + timedelta(days=14)), (), {}),
+        (a_finding(as_of=MONDAY + timedelta(days=1)), (), {"guardrail": {}}),
+        (a_finding(as_of=MONDAY + timedelta(days=1)), (revoked(1),), {}),
+        (a_finding(as_of=MONDAY + timedelta(days=1), recent=10.5), (), {}),
+    ],
+    ids=["watched no more", "never watched", "the former may not serve", "it does not err more"],
+)
+def test_nothing_goes_back_without_a_reason_and_a_place(
+    finding: e.FindingOpened, events: tuple[e.Event, ...], changes: dict[str, Any]
+) -> None:
+    assert back(finding, *events, **changes).action is not Action.ROLL_BACK
+
+
+def test_answers_that_fail_soon_after_a_promotion_go_back_too() -> None:
+    failed = Breach(check=Check.ERRORS, value=0.3, limit=0.05, told="30% of rows failed")
+    found = a_finding(about=e.FindingKind.SERVICE, recent=None).model_copy(update={"breaches": (failed,)})
+    assert back(found).action is Action.ROLL_BACK
+    assert answer(found).action is Action.CALL_A_PERSON
+
+
+def test_the_operator_takes_the_model_back_and_its_entry_says_why() -> None:
+    history = History.of(*SECOND, spec=a_spec(**WATCHED))
+    found = a_finding(as_of=MONDAY + timedelta(days=1)).model_copy(update={"version": 2})
+    said = verdict(found, history.model, a_spec(**WATCHED))
+    history.after(found)
+    history.after(
+        e.VerdictReached(finding=found.finding, model=MODEL, verdict=said, policy=digest("p"), as_of=found.as_of)
+    )
+    (move,) = plan(history.state).moves
+    assert isinstance(move.event, e.RolledBack)
+    assert (move.event.version, move.event.to) == (2, 1)
+    assert said.reason in move.event.reason
+    history.after(move.event)
+    assert (history.model.champion, plan(history.state).settled) == (1, True)
+
+
+def test_errors_that_lie_one_way_are_told_to_a_person_where_the_spec_asks_for_it() -> None:
+    offset = WindowPerformance(rows=30, mae=15.0, bias=14.0)
+    found = a_finding().model_copy(update={"recent": offset})
+    said = answer(found, retrain={"recalibrate": "call_a_person"})
+    assert said.action is Action.RECALIBRATE
+    assert said.reason.endswith("nearly all of it is an offset of 14.00: to be recalibrated by a person")
+    assert answer(found).action is Action.RETRAIN
+    assert answer(a_finding(), retrain={"recalibrate": "call_a_person"}).action is Action.RETRAIN
