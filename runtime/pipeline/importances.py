@@ -29,7 +29,7 @@ def importances(predictor: Predictor, columns: Columns, *, seed: int) -> dict[st
     asked = {name: values[chosen] for name, values in columns.items()}
     answers, is_class = predictor.predict(asked), predictor.schema.gives_class
     names = [each.name for each in predictor.schema.inputs]
-    moved = {}
+    moved: dict[str, float] = {}
     for first in range(0, len(names), COLUMNS_AT_ONCE):
         some = names[first : first + COLUMNS_AT_ONCE]
         again = predictor.predict(_dealt(asked, some, chance)).reshape(len(some), len(chosen))
