@@ -82,11 +82,16 @@ def canonical(table: pa.Table, layout: Layout, zone: str | None = None) -> pa.Ta
             column = table[name].cast(kind, safe=not pa.types.is_floating(kind))
         except pa.ArrowInvalid as error:
             raise DataError(name, f"column {name!r} does not hold what it should: {error}") from error
-        columns[name] = pc.if_else(pc.is_nan(column), None, column) if pa.types.is_floating(kind) else column
+        columns[name] = _without_nan(column) if pa.types.is_floating(kind) else column
     ordered = pa.table(columns)
     if ordered[layout.time].null_count:
         raise DataError(layout.time, f"time {layout.time!r} is missing in {ordered[layout.time].null_count} rows")
     return ordered.take(_order(ordered, layout)).combine_chunks()
+
+
+def _without_nan(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    nan = pc.is_nan(column)
+    return pc.if_else(nan, None, column) if pc.any(nan).as_py() else column
 
 
 def _order(table: pa.Table, layout: Layout) -> npt.NDArray[np.intp]:
@@ -142,7 +147,7 @@ def check_features(where: str, known: pa.Table, layout: Layout) -> None:
         column = known[field.name]
         if len(column) and column.null_count == len(column):
             raise DataError(where, f"feature {field.name!r} is missing in all {len(column)} rows")
-        if field.kind is FieldKind.NUMBER and (bad := int(np.isinf(numbers(column)).sum())):
+        if field.kind is FieldKind.NUMBER and (bad := pc.sum(pc.is_inf(column)).as_py() or 0):
             raise DataError(where, f"feature {field.name!r} is infinite in {bad} of {len(column)} rows")
 
 

@@ -85,13 +85,21 @@ def gather(trained: TrainedModel, champion: Predictor | None, recorded: Recorded
 
 
 def _champions(trained: TrainedModel, champion: Predictor) -> Floats:
-    """Its answers on the holdout. Raises ``DataError`` if it answers another question."""
+    """Its answers on the holdout. Raises ``DataError`` if it answers another question, or takes other columns."""
     mine, theirs = trained.predictor.schema, champion.schema
     if (mine.outputs, mine.classes) != (theirs.outputs, theirs.classes):
         names = ", ".join(theirs.classes or [field.name for field in theirs.outputs])
         raise DataError(
             trained.model, f"its champion answers {names}, which cannot be compared with this spec's answers"
         )
+    kinds = {field.name: field.kind for field in mine.inputs}
+    for field in theirs.inputs:
+        if (now := kinds.get(field.name)) is not field.kind:
+            is_now = "is no feature any more" if now is None else f"is a {now.value} now"
+            reason = (
+                f"feature {field.name!r} {is_now}, and a {field.kind.value} to its champion: they cannot be compared"
+            )
+            raise DataError(trained.model, reason)
     return scores(champion, trained.holdout.rows.columns)
 
 

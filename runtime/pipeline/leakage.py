@@ -1,14 +1,20 @@
-"""Does a feature know the answer? One that ranks the rows just as the target does was written after it."""
+"""Does a feature know the answer? One that ranks the rows just as the target does was written after it.
+
+A text is judged as the number that it spells, and by what the other rows of the same text have for a target.
+"""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Iterator
 
 import numpy as np
 from scipy.stats import rankdata
 
 from runtime.domain.errors import DataError
 from runtime.domain.schema import FieldKind, Task
-from runtime.flavors import Floats
-from runtime.pipeline.rows import Layout, numbers
+from runtime.flavors import Column, Floats
+from runtime.pipeline.rows import Layout, numbers, texts
 
 ENOUGH_ROWS = 50
 """Fewer rows rank alike by chance more often than by leakage."""
@@ -28,15 +34,40 @@ def check_leakage(where: str, table: object, layout: Layout, limit: float) -> No
     if len(target) < ENOUGH_ROWS or np.ptp(target) == 0:
         return
     for field in layout.features:
-        if field.kind is not FieldKind.NUMBER:
-            continue
-        found = _knows(numbers(table[field.name])[::step], target, layout.task)  # type: ignore[index]
+        column = table[field.name]  # type: ignore[index]
+        if field.kind is FieldKind.NUMBER:
+            found = _knows(numbers(column)[::step], target, layout.task)
+        else:
+            found = max(_knows(each, target, layout.task) for each in _of_text(texts(column)[::step], target, layout))
         if found > limit:
             raise DataError(
                 where,
                 f"feature {field.name!r} ranks the rows as the target {layout.target!r} does (correlation "
                 f"{found:.5f}, above {limit:g}): it knows the answer; take it out, or say leakage: allowed",
             )
+
+
+def _of_text(column: Column, target: Floats, layout: Layout) -> Iterator[Floats]:
+    """Numbers that stand for a text: what it spells; and of each class, or of the target, the mean of its other rows."""
+    values, places, counts = np.unique(
+        np.array(["" if each is None else each for each in column.tolist()]), return_inverse=True, return_counts=True
+    )
+    yield np.array([_number(value) for value in values.tolist()])[places]
+    among = np.where(counts[places] > 1, counts[places] - 1, np.nan)  # a text that stands once says nothing of others
+    if layout.task is not Task.CLASSIFICATION:
+        ranked = rankdata(target)
+        yield (np.bincount(places, ranked)[places] - ranked) / among
+        return
+    for value in np.unique(target):
+        inside = (target == value).astype(np.float64)
+        yield (np.bincount(places, inside)[places] - inside) / among
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _knows(feature: Floats, target: Floats, task: Task) -> float:

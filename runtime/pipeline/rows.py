@@ -128,11 +128,12 @@ def texts(column: pa.ChunkedArray) -> npt.NDArray[np.object_]:
 def to_parquet(table: pa.Table) -> bytes:
     """Parquet bytes: the same for the same table and version of pyarrow.
 
-    Only texts have dictionaries: numbers seldom repeat, and to find that out takes half of the time of writing.
+    Only texts have dictionaries: numbers seldom repeat, and to find that out takes half of the time of writing. It is
+    read whole, so nothing is there for those who skip pages.
     """
     sink = pa.BufferOutputStream()
     texts = [field.name for field in table.schema if pa.types.is_string(field.type)]
-    pq.write_table(table, sink, compression="zstd", use_dictionary=texts, store_schema=False)
+    pq.write_table(table, sink, compression="zstd", use_dictionary=texts, write_statistics=False, store_schema=False)
     return bytes(sink.getvalue().to_pybytes())
 
 
@@ -170,7 +171,7 @@ def _value_bytes(column: pa.ChunkedArray) -> list[Any]:
         lengths = pc.fill_null(pc.binary_length(column), -1).to_numpy().astype("<i8")
         return [lengths.tobytes(), *(_text_bytes(chunk) for chunk in column.chunks)]
     if pa.types.is_timestamp(column.type):
-        return [column.cast(pa.int64()).to_numpy().astype("<i8").tobytes()]
-    values = numbers(column).astype("<f8") + 0.0  # minus zero becomes zero
+        return [column.cast(pa.int64()).to_numpy().astype("<i8", copy=False).data]
+    values = np.add(numbers(column), 0.0, dtype="<f8")  # minus zero becomes zero
     values[np.isnan(values)] = np.nan
-    return [values.tobytes()]
+    return [values.data]

@@ -15,15 +15,20 @@ import pytest
 from runtime.domain.errors import DataError, MissingColumn
 from runtime.domain.events import PartitionSkipped
 from runtime.domain.spec import Spec
+from runtime.pipeline.checks import canonical, layout_of
 from runtime.pipeline.dataset import PreparedDataset
+from runtime.pipeline.evaluate import gather
 from runtime.pipeline.framed import framed, process_here
 from runtime.pipeline.grouping import Window
 from runtime.pipeline.joining import known_of
+from runtime.pipeline.plan import Plan
 from runtime.pipeline.prepare import gathered
+from runtime.pipeline.rows import Rows
 from runtime.pipeline.streamed import Wanted
+from runtime.pipeline.train import train_model
 from runtime.storage.objects import ObjectStore
-from tests.unit.domain.lives import MONDAY
-from tests.unit.pipeline.flights import SPEC, a_spec, frame
+from tests.unit.domain.lives import MODEL, MONDAY
+from tests.unit.pipeline.flights import PARAMETERS, SPEC, a_spec, arrow, frame, fresh, rows_of
 
 SOURCE = "tests.unit.pipeline.test_bad_data:given"
 GIVEN: dict[str, Any] = {}
@@ -186,3 +191,13 @@ def test_a_time_that_is_missing_is_told_of_its_column(tmp_path: Path) -> None:
     whole = two_carriers()
     whole.loc[:1, "scheduled"] = pd.NaT
     assert only_ua_is_skipped(prepared(whole, tmp_path)) == "time 'scheduled' is missing in 2 rows"
+
+
+def test_a_column_whose_type_changed_since_the_champion_is_named() -> None:
+    champion = fresh(SPEC, rows_of(frame(200)))
+    given = frame(200).assign(hour="noon")
+    text = layout_of(SPEC, arrow(given).schema)
+    rows = Rows.from_table(canonical(arrow(given), text), text)
+    made = train_model(SPEC, text.schema, MODEL, {"carrier": "UA"}, rows, PARAMETERS, Plan.first(SPEC))
+    with pytest.raises(DataError, match=f"{MODEL}: feature 'hour' is a text now, and a number to its champion"):
+        gather(made, champion.predictor)

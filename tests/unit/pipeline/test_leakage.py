@@ -15,6 +15,12 @@ from runtime.pipeline.leakage import check_leakage
 from runtime.storage.objects import ObjectStore
 from tests.unit.pipeline.flights import SPEC, a_spec, arrow, frame
 
+BINARY: dict[str, Any] = {
+    "task": "classification",
+    "gates": [{"round_trip": True}],
+    "train": SPEC.as_document()["train"] | {"metric": "log_loss", "estimator": "LogisticRegression"},
+}
+
 
 def checked(given: Any, limit: float = 0.999, **changes: Any) -> None:
     spec = a_spec(**changes)
@@ -44,10 +50,34 @@ def test_a_feature_that_separates_two_classes_wholly_is_refused() -> None:
     late = given["air_time"] > given["air_time"].median()
     given["hour"] = np.where(late, 1.0, 0.0) + np.random.default_rng(0).random(200) / 2
     given["air_time"] = late.astype(float)
-    binary: dict[str, Any] = {"task": "classification", "gates": [{"round_trip": True}]}
-    binary["train"] = SPEC.as_document()["train"] | {"metric": "log_loss", "estimator": "LogisticRegression"}
     with pytest.raises(DataError, match="'hour'"):
-        checked(given, **binary)
+        checked(given, **BINARY)
+
+
+def test_a_text_that_spells_the_target_or_stands_for_it_is_refused() -> None:
+    given = frame(200)
+    given["dest"] = given["air_time"].map(lambda minutes: f"{minutes:.6f}")
+    with pytest.raises(DataError, match="feature 'dest' ranks the rows as the target 'air_time' does"):
+        checked(given)
+    given["dest"] = (given["air_time"] // 10).map(lambda tens: f"about {tens:.0f}0")
+    given["air_time"] = given["air_time"] // 10
+    with pytest.raises(DataError, match="feature 'dest' .* it knows the answer"):
+        checked(given)
+
+
+def test_a_text_that_stands_for_a_class_is_refused_and_one_that_hints_at_it_passes() -> None:
+    given = frame(200)
+    late = given["air_time"] > given["air_time"].median()
+    given["air_time"], chance = late.astype(float), np.random.default_rng(1)
+    given["dest"] = np.where(late, "settled", "open")
+    with pytest.raises(DataError, match="'dest'"):
+        checked(given, **BINARY)
+    hints = late ^ (chance.random(200) < 0.1)
+    checked(given.assign(dest=np.where(hints, "settled", "open")), **BINARY)
+
+
+def test_texts_that_stand_once_say_nothing_of_each_other() -> None:
+    checked(frame(200).assign(dest=[f"flight {at}" for at in range(200)]))
 
 
 def test_a_partition_with_a_leak_is_skipped_unless_the_spec_allows_it(tmp_path: Path) -> None:
