@@ -10,6 +10,7 @@ need no way to the database. It runs on the head, where a SQLite ledger lies.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -49,6 +50,7 @@ class LedgerApi:
         standing = Standing(ledger.opened)
         acting = Acting(GovernorCommands(), checking.new_key, replicas)
         control = Control(standing, Admission(checking.gate(), standing), acting, Feed(standing))
+        threading.Thread(target=standing.warm, name="standing", daemon=True).start()
         self._application = whole(ledger, checking.gate(), control, Records(ledger.opened, store), is_tls=is_tls)
 
     def __serve_build_asgi_app__(self) -> Callable[..., Awaitable[None]]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+from runtime.domain.errors import FleetwardError
 from runtime.domain.fold import fold
 from runtime.domain.state import FleetState
 from runtime.ledger.database import Database
@@ -43,6 +44,11 @@ class Standing:
         """
         with self._turn:
             yield fold(self.log().entries(self._state.size), self._state)
+
+    def warm(self) -> None:
+        """Fold what there is, so that whoever asks first need not wait for all of it."""
+        with suppress(FleetwardError), self.now():  # a ledger that is not there yet is told to who asks
+            pass
 
     @contextmanager
     def at(self, size: int | None) -> Iterator[FleetState]:

@@ -190,3 +190,11 @@ def test_no_secret_of_a_key_is_told(ground: Ground, asker: Keyed) -> None:
     (token,) = admin.told("tokens")["items"]
     assert (token["name"], token["state"], token["roles"]) == ("root", "live", ["admin"])
     assert "secret" not in token
+
+
+def test_what_there_is_can_be_folded_before_anybody_asks(ground: Ground) -> None:
+    ground.control.standing.warm()
+    assert ground.control.standing._state.size == ground.size
+    ground.ledger.close()
+    ground.ledger._url += "x"
+    ground.control.standing.warm()
