@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, PlainSerializer, model_validator
 
 from runtime.domain.base import Document
-
-if TYPE_CHECKING:
-    from numpy.random import Generator
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"^(?:last\s+)?(\d+(?:\.\d+)?)\s*([smhdw])$")
@@ -120,16 +118,16 @@ class SearchTerm(Document):
         low, high = self.bounds
         return (int(low), int(high) - 1) if self.distribution is Distribution.RANDINT else (low, high)
 
-    def draw(self, chance: Generator) -> float | int | str | bool | None:
-        """One value, as the distribution has it."""
+    def draw(self, chance: Callable[[], float]) -> float | int | str | bool | None:
+        """One value, as the distribution has it; ``chance`` gives numbers evenly spread over [0, 1)."""
         if self.bounds is None:
-            return self.values[int(chance.integers(len(self.values)))] if self.is_open else self.values[0]
+            return self.values[int(chance() * len(self.values))] if self.is_open else self.values[0]
         low, high = self.bounds
         if self.distribution is Distribution.LOGUNIFORM:
-            return math.exp(chance.uniform(math.log(low), math.log(high)))
+            return math.exp(math.log(low) + chance() * math.log(high / low))
         if self.distribution is Distribution.RANDINT:
-            return int(chance.integers(int(low), int(high)))
-        return float(chance.uniform(low, high))
+            return int(low) + int(chance() * (int(high) - int(low)))
+        return low + chance() * (high - low)
 
     @model_validator(mode="before")
     @classmethod

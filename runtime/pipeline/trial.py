@@ -41,7 +41,7 @@ def samples(spec: Spec) -> list[dict[str, Any]]:
     """The points that a random search tries: of its seed alone, each once."""
     chance = np.random.default_rng(spec.train.seed)
     terms = sorted(spec.train.search.items())
-    drawn = [{name: term.draw(chance) for name, term in terms} for _ in range(spec.train.trials)]
+    drawn = [{name: term.draw(chance.random) for name, term in terms} for _ in range(spec.train.trials)]
     return list({repr(sample): sample for sample in drawn}.values())
 
 
