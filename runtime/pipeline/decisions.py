@@ -111,7 +111,7 @@ def decided(
 def _models(
     spec: Spec, source: DecisionsSource, past: Past, wanted: Collection[str] | None
 ) -> dict[str, ModelDeclared]:
-    chosen = {}
+    chosen: dict[str, ModelDeclared] = {}
     for name in source.names:
         own = {model: each for model, each in past.models.items() if name in {each.spec, model}}
         if not own:

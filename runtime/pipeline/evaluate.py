@@ -96,10 +96,7 @@ def _champions(trained: TrainedModel, champion: Predictor) -> Floats:
     for field in theirs.inputs:
         if (now := kinds.get(field.name)) is not field.kind:
             is_now = "is no feature any more" if now is None else f"is a {now.value} now"
-            reason = (
-                f"feature {field.name!r} {is_now}, and a {field.kind.value} to its champion: they cannot be compared"
-            )
-            raise DataError(trained.model, reason)
+            raise DataError(trained.model, f"feature {field.name!r} {is_now}, and a {field.kind.value} to its champion")
     return scores(champion, trained.holdout.rows.columns)
 
 

@@ -97,10 +97,12 @@ def _split(spec: Spec, frame: pd.DataFrame) -> Iterator[tuple[dict[str, str], An
     if not by:
         yield {}, np.arange(len(frame))
         return
-    whole, texts = np.zeros(len(frame), dtype=np.int64), []
+    whole: np.ndarray[tuple[int], np.dtype[np.int64]] = np.zeros(len(frame), dtype=np.int64)
+    texts: list[list[str]] = []
     for name in by:
         codes, words = coded_frame(spec.data.named, frame, name)
-        whole, texts = whole * max(1, len(words)) + codes, [*texts, words]
+        whole = whole * max(1, len(words)) + codes
+        texts.append(words)
     order = np.argsort(whole, kind="stable")
     starts = np.flatnonzero(np.diff(whole[order], prepend=-1))
     found = []

@@ -48,7 +48,7 @@ def check_leakage(where: str, table: object, layout: Layout, limit: float) -> No
 
 
 def _of_text(column: Column, target: Floats, layout: Layout) -> Iterator[Floats]:
-    """Numbers that stand for a text: what it spells; and of each class, or of the target, the mean of its other rows."""
+    """Numbers that stand for a text: what it spells, and the share of a class, or the mean rank, in its other rows."""
     values, places, counts = np.unique(
         np.array(["" if each is None else each for each in column.tolist()]), return_inverse=True, return_counts=True
     )

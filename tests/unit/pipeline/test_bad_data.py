@@ -150,7 +150,7 @@ def test_a_row_of_the_future_is_told_by_a_check_of_its_column(tmp_path: Path) ->
 
 def test_keys_that_stand_twice_are_told_in_the_partition_that_has_them(tmp_path: Path) -> None:
     whole = two_carriers()
-    whole.loc[1:9, "scheduled"] = whole.loc[0, "scheduled"]
+    whole.loc[whole.index[1:10], "scheduled"] = MONDAY
     check = {"checks": [{"unique": ["carrier", "scheduled"]}], "bad_rows": {"of_all": "50%"}}
     reason = only_ua_is_skipped(prepared(whole, tmp_path, spec_of(check)))
     assert "9 of 60 rows broke a check" in reason

@@ -61,7 +61,7 @@ def test_a_text_that_spells_the_target_or_stands_for_it_is_refused() -> None:
         checked(given)
     given["dest"] = (given["air_time"] // 10).map(lambda tens: f"about {tens:.0f}0")
     given["air_time"] = given["air_time"] // 10
-    with pytest.raises(DataError, match="feature 'dest' .* it knows the answer"):
+    with pytest.raises(DataError, match=r"feature 'dest' .* it knows the answer"):
         checked(given)
 
 
