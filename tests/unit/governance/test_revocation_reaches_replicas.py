@@ -82,10 +82,11 @@ def a_follower(desk: Desk, replicas: Replicas, name: str) -> Follower:
 
 
 def test_every_replica_stops_a_revoked_version_within_a_second(desk: Desk) -> None:
-    for event in (applied(a_spec()), declared(), registered(), evaluated()):
-        desk.record(event)
-    for event in (started(1, FULL), promoted()):
-        desk.record(event, "service:operator")
+    made: list[e.Event] = [applied(a_spec()), declared(), registered(), evaluated()]
+    moves: list[e.Event] = [started(1, FULL), promoted()]
+    for events, by in ((made, "job:train"), (moves, "service:operator")):
+        for event in events:
+            desk.record(event, by)
     desk.now += timedelta(minutes=1)
 
     async def measured() -> float:
