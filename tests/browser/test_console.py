@@ -34,6 +34,7 @@ def paths(site: Site) -> dict[str, str]:
         "ledger": "/ledger",
         "entry": "/ledger/12",
         "inventory": "/inventory",
+        "policies": "/policies",
         "cluster": "/cluster",
         "access": "/access",
     }
@@ -96,7 +97,7 @@ def test_from_a_finding_to_an_approval_a_rollout_and_a_passport(site: Site, brow
 
         page.get_by_role("link", name=re.compile("^Rollouts")).click()
         card = page.locator("section", has=page.get_by_role("link", name=rolling))
-        card.get_by_text("End this rollout").click()
+        card.get_by_text("Act on this rollout").click()
         card.get_by_label("Why? It stands in the ledger.").fill("good enough, the season begins")
         card.get_by_role("button", name="Abort").click()
         expect(page.get_by_role("heading", level=1)).to_contain_text(rolling)

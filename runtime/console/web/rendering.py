@@ -33,6 +33,7 @@ PLACES = (
     Place("Decisions", "decisions", "d"),
     Place("Ledger", "ledger", "l"),
     Place("Inventory", "inventory", "v"),
+    Place("Policies", "policies", "p"),
     Place("Cluster", "cluster", "c"),
     Place("Access", "access", "t"),
 )

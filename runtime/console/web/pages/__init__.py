@@ -21,6 +21,7 @@ from runtime.console.web.pages import (
     inventory,
     ledger,
     models,
+    policies,
     rollouts,
 )
 
@@ -39,6 +40,7 @@ PAGES: Mapping[str, MakePage] = {
     "/ledger": ledger.page,
     "/ledger/{seq:int}": ledger.one_page,
     "/inventory": inventory.page,
+    "/policies": policies.page,
     "/cluster": cluster.page,
     "/access": access.page,
 }
@@ -48,6 +50,7 @@ ACTIONS: Mapping[str, Act] = {
     "/approvals/{model}/{version:int}": approvals.act,
     "/findings/{finding}": findings.act,
     "/rollouts/{model}": rollouts.act,
+    "/policies/{policy}": policies.act,
     "/access/keys": access.create_key,
     "/access/keys/{token}/revoke": access.revoke_key,
     "/access/roles": access.change_role,

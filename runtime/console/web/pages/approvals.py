@@ -26,11 +26,11 @@ async def page(desk: Desk) -> Page:
         each["why_not"] = (
             "You registered it: somebody else must approve." if own else "You have agreed." if agreed else ""
         )
+        each["seat"] = _seat(desk, each)
     values = {
         "queue": shown,
         "all": len(queue),
         "only": only,
-        "may_approve": desk.visitor.may(e.ApprovalGiven),
         "may_reject": desk.visitor.may(e.VersionRefused),
     }
     return Page("approvals.html.j2", "Approvals", "Approvals", values, told["size"])
@@ -42,8 +42,16 @@ async def act(desk: Desk, fields: Fields) -> Acted:
     if move not in _MOVES:
         raise FormRefused(f"{move[:20]!r} is no answer to a version that waits")
     path = f"/v1/models/{in_path(model)}/versions/{version}/{move}"
-    told = await command(desk, path, {"reason": fields.get("reason", "")}, fields)
+    body: dict[str, Any] = {"reason": fields.get("reason", "")}
+    if move == "approve":
+        body |= {"card": "card" in fields, "role": fields.get("role") or None}
+    told = await command(desk, path, body, fields)
     return Acted(entry_of(told), "approvals")
+
+
+def _seat(desk: Desk, waiting: dict[str, Any]) -> str:
+    """The role in which the visitor could agree: one of those that are still asked; empty where there is none."""
+    return next((role for role in waiting["missing"] if role in desk.visitor.roles), "")
 
 
 async def _compared(desk: Desk, waiting: dict[str, Any]) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def _moves(desk: Desk, model: dict[str, Any]) -> list[tuple[str, str]]:
     found = [("resume", "Serve again")] if model["suspended"] else [("suspend", "Suspend")]
     if model["former"]:
         found.append(("rollback", f"Roll back to version {model['former'][-1]}"))
-    found.append(("retire", "Retire for good"))
+    found.append(("retire", "Retire after 30 days' notice"))
     return [(move, words) for move, words in found if desk.visitor.may(_MOVES[move])]
 
 

@@ -1,4 +1,4 @@
-"""Rollouts that run: their steps, where each is, what was measured of it, and how to end it."""
+"""Rollouts that run: their steps, where each is, what was measured of it, and what people do to it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from runtime.console.web.forms import FormRefused
 from runtime.console.words import step_in_words
 from runtime.domain import events as e
 
-_MOVES = {"abort": e.RolloutAborted, "promote": e.VersionPromoted}
+_MOVES = {
+    "pause": e.RolloutPaused,
+    "resume": e.RolloutResumed,
+    "abort": e.RolloutAborted,
+    "promote": e.VersionPromoted,
+}
 
 
 async def page(desk: Desk) -> Page:
@@ -19,24 +24,23 @@ async def page(desk: Desk) -> Page:
     only = desk.asked("model")
     values = {
         "rollouts": [each | {"told": _steps(each)} for each in told["items"] if only in {"", each["model"]}],
-        "may_abort": desk.visitor.may(e.RolloutAborted),
-        "may_promote": desk.visitor.may(e.VersionPromoted),
+        "may": {move for move, event in _MOVES.items() if desk.visitor.may(event)},
     }
     return Page("rollouts.html.j2", "Rollouts", "Rollouts", values, told["size"])
 
 
 async def act(desk: Desk, fields: Fields) -> Acted:
-    """Abort the rollout, or promote its version now; only while it is the one that was seen."""
+    """Hold the rollout or let it go on, end it, or skip its rest; only while it is the one that was seen."""
     model, move, version = desk.part("model"), fields.get("move", ""), fields.get("version", "")
     if move not in _MOVES:
         raise FormRefused(f"{move[:20]!r} is nothing that is done to a rollout here")
     running = {each["model"]: each for each in (await desk.api.get("/v1/rollouts"))["items"]}.get(model)
     if running is None or str(running["version"]) != version:
         raise FormRefused(f"the rollout of {model} version {version[:10]} runs no more: load the page again")
-    path = f"/v1/models/{in_path(model)}"
-    path += "/rollout/abort" if move == "abort" else f"/versions/{running['version']}/promote"
+    path = f"/v1/models/{in_path(model)}/rollout/{move}"
     told = await command(desk, path, {"reason": fields.get("reason", "")}, fields)
-    return Acted(entry_of(told), f"models/{in_path(model)}")
+    goes_on = move in {"pause", "resume"}
+    return Acted(entry_of(told), "rollouts" if goes_on else f"models/{in_path(model)}")
 
 
 def _steps(rollout: dict[str, Any]) -> list[dict[str, Any]]:

@@ -64,3 +64,14 @@ def nothing(tmp_path: Path) -> Iterator[Served]:
     yield served
     served.close()
     fleet.close()
+
+
+@pytest.fixture
+def thousand(tmp_path: Path) -> Iterator[Served]:
+    """The console of a thousand models that were declared."""
+    fleet = Fleet(tmp_path)
+    fleet.declare(*(f"r-{number:04}" for number in range(1_000)))
+    served = Served(fleet)
+    yield served
+    served.close()
+    fleet.close()

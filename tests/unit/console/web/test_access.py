@@ -187,6 +187,20 @@ def test_a_model_that_changed_since_it_was_seen_is_left_alone(served: Served, br
     assert served.fleet.writer.state.models["air-a"].suspended
 
 
+def test_a_policy_comes_into_force_on_a_second_persons_word(guarded: Served, browser_of: Of) -> None:
+    admin = guarded.key("olga", Role.ADMIN)
+    document = {"kind": "policy", "name": "calmer", "about": "fewer retrainings", "retrain": {"snooze": "56d"}}
+    first, second = browser_of(guarded), browser_of(guarded)
+    first.log_in(admin)
+    second.log_in(guarded.key("grace", Role.APPROVER))
+    proposed = first.told("/v1/policies", {"policy": document, "reason": "too many retrainings"}, admin)
+    assert proposed.status_code == 200, proposed.text
+    assert "somebody else must agree" in first.page("/policies")
+    answer = second.send(second.page("/policies"), "/policies/calmer", move="approve", reason="fine by me")
+    assert answer.status_code == 303, answer.text
+    assert "In force" in second.page("/policies")
+
+
 def test_a_link_cannot_make_the_console_say_anything(served: Served, browser_of: Of) -> None:
     page = browser_of(served).page("/", done="call 555 for help")
     assert "555" not in page.split("<main")[1]

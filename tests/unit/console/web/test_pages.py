@@ -30,10 +30,11 @@ PAGES = (
     "/ledger?kind=version_promoted&actor=service:operator&model=air-a",
     "/ledger/0",
     "/inventory",
+    "/policies",
     "/cluster",
     "/access",
 )
-OF_NOTHING = ("/", "/approvals", "/findings", "/rollouts", "/ledger", "/inventory", "/access")
+OF_NOTHING = ("/", "/approvals", "/findings", "/rollouts", "/ledger", "/inventory", "/policies", "/access")
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -98,6 +99,21 @@ def test_the_fleet_is_searched_filtered_and_sorted(visitor: Browser) -> None:
     assert named(tier="high") == []
     assert named(owner="planning & co", sort="findings") == ["air-a", "air-b"]
     assert named(as_of="0") == []
+
+
+def test_a_thousand_models_are_shown_a_page_at_a_time_or_all_at_once(
+    thousand: Served, browser_of: Callable[[Served], Browser]
+) -> None:
+    browser = browser_of(thousand)
+
+    def rows(path: str) -> int:
+        return browser.page(path).count('<th scope="row"')
+
+    assert rows("/") == rows("/?page=5") == 200
+    assert "page 2 of 5" in browser.page("/?page=2")
+    assert rows("/?show=all") == rows("/inventory") == 1_000
+    assert rows("/?q=r-0007") == 1
+    assert rows("/?page=99") == 200, "the last one"
 
 
 def test_a_model_shows_its_life_and_its_features_over_time(visitor: Browser) -> None:
