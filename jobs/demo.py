@@ -77,7 +77,7 @@ def _run(settings: Settings, cluster: LocalCluster, count: int | None, *, keep: 
     connect()
     with _step("governor, monitor, operator and model servers"):
         deploy(settings)
-    with _step("data prepared (Ray Data), models searched, trained, tested and packaged (Ray Tune)"):
+    with _step("data prepared (Ray Data), models searched, trained, tested and packaged (Ray)"):
         dataset = declare(spec, settings, as_of=MARCH, count=count)
         with progress() as bars:
             registered, failed = train(spec, dataset, settings, as_of=MARCH, on_progress=bars)
