@@ -12,6 +12,10 @@ def tell_left_out(dataset: PreparedDataset, indent: str = "") -> None:
         print(f"{indent}skipped {'-'.join(skipped.partition.values())}: {skipped.reason}")
     for what, rows in dataset.broke.most_common():
         print(f"{indent}left out {rows} rows: {what}")
+    for what, rows in (dataset.read.left_out if dataset.read is not None else {}).items():
+        print(f"{indent}left out {rows} decisions: {what}")
+    if dataset.later:
+        print(f"{indent}left out {dataset.later} rows: of a time that is not before the one asked about")
 
 
 def tell_outcomes(tally: Tally) -> None:
