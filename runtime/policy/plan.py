@@ -92,17 +92,17 @@ def _continue(state: FleetState, model: ModelState) -> list[Draft]:
     if verdict is StepVerdict.WAIT:
         return []
     key = (model.name, running.version, running.step)
+    who: dict[str, Any] = {"model": model.name, "version": running.version}
+    said = who | {"reason": reason, "policy": spec.policy_digest}
     if verdict is StepVerdict.ABORT:
-        return [_draft(e.RolloutAborted(model=model.name, version=running.version, reason=reason), *key)]
+        return [_draft(e.RolloutAborted(**said), *key)]
     if running.paused:
         return []
     last = len(running.steps) - 1
     following = running.step + 1
     if following <= last and running.steps[following].stage is not e.Stage.FULL:
-        event = e.RolloutAdvanced(model=model.name, version=running.version, step=following, reason=reason)
-        return [_draft(event, *key)]
-    promoted = e.VersionPromoted(model=model.name, version=running.version, reason=reason, as_of=running.measured_as_of)
-    return [_draft(promoted, *key)]
+        return [_draft(e.RolloutAdvanced(step=following, **said), *key)]
+    return [_draft(e.VersionPromoted(as_of=running.measured_as_of, **said), *key)]
 
 
 def _batch_moves(state: FleetState) -> list[Draft]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from runtime.domain.base import Document, Moment
 from runtime.domain.guards import GuardReading
-from runtime.domain.ids import ModelName, VersionNumber
+from runtime.domain.ids import Digest, ModelName, VersionNumber
 from runtime.domain.reports import Comparison
+from runtime.domain.terms import Duration
 
 
 class Stage(StrEnum):
@@ -22,21 +23,24 @@ class Stage(StrEnum):
 
     SHADOW = "shadow"
     CANARY = "canary"
-    FULL = "full"
     BLUE_GREEN = "blue_green"
+    FULL = "full"
 
 
 class Step(Document):
-    """One step of a rollout: ``share`` of traffic answered by the challenger, until ``decisions`` were judged."""
+    """One step of a rollout: ``share`` of traffic answered by the challenger, until ``decisions`` were judged.
+
+    ``hold``: and not before so long, in the data's time.
+    """
 
     stage: Stage
     share: float = Field(ge=0, le=1)
     decisions: int = Field(ge=0)
+    hold: Duration | None = None
 
 
 class RolloutStarted(Document):
     """A rollout of an approved version began at its first step."""
-    hold: Duration | None = None
 
     kind: Literal["rollout_started"] = "rollout_started"
     model: ModelName
@@ -45,13 +49,17 @@ class RolloutStarted(Document):
 
 
 class RolloutMeasured(Document):
-    """The monitor judged a step's paired decisions: the evidence on which the step is decided."""
+    """The monitor judged a step's paired decisions: the evidence on which the step is decided.
+
+    A comparison of 0 rows says nothing: a guard that needs no outcomes was first.
+    """
 
     kind: Literal["rollout_measured"] = "rollout_measured"
     model: ModelName
     version: VersionNumber
     step: int
     comparison: Comparison
+    guards: Annotated[tuple[GuardReading, ...], Field(min_length=1)] | None = None
     as_of: Moment
 
 
@@ -59,20 +67,14 @@ class RolloutAdvanced(Document):
     """The rollout moved to a later step."""
 
     kind: Literal["rollout_advanced"] = "rollout_advanced"
-    guards: Annotated[tuple[GuardReading, ...], Field(min_length=1)] | None = None
     model: ModelName
     version: VersionNumber
     step: int
     reason: str
+    policy: Digest | None = None
+    """What the step was judged by; nothing where a person decided."""
 
 
-class RolloutAborted(Document):
-    """The rollout ended with the old champion in place."""
-
-    kind: Literal["rollout_aborted"] = "rollout_aborted"
-    model: ModelName
-    version: VersionNumber
-    reason: str
 class RolloutPaused(Document):
     """Somebody holds a rollout at its step: it goes on to no other one, but a guard may still end it."""
 
@@ -114,6 +116,15 @@ class WavesResumed(Document):
     reason: str
 
 
+class RolloutAborted(Document):
+    """The rollout ended with the old champion in place."""
+
+    kind: Literal["rollout_aborted"] = "rollout_aborted"
+    model: ModelName
+    version: VersionNumber
+    reason: str
+    policy: Digest | None = None
+    """What the step was judged by; nothing where a person decided."""
 
 
 class VersionPromoted(Document):
@@ -123,6 +134,8 @@ class VersionPromoted(Document):
     model: ModelName
     version: VersionNumber
     reason: str
+    policy: Digest | None = None
+    """What the step was judged by; nothing where a person decided."""
     as_of: Moment | None = None
 
 
