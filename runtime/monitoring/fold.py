@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import singledispatchmethod
 from typing import Any
@@ -34,17 +34,17 @@ from runtime.domain.state import DAWN, FleetState
 from runtime.monitoring.baseline import Baseline
 from runtime.monitoring.judged import classes_of, watched_metric
 from runtime.monitoring.resuming import Known
-from runtime.monitoring.rows import DecisionRows, OutcomeRows
+from runtime.monitoring.rows import Answered, DecisionRows, OutcomeRows
 from runtime.monitoring.shards import Shard
 from runtime.monitoring.telling import findings_of
 from runtime.monitoring.trial import Trial
 from runtime.monitoring.watch import Watch
 from runtime.policy.budget import fleet_thresholds
 from runtime.policy.retraining import window_opens
-
-MONITOR = "service:monitor"
 from runtime.policy.scorecard import scorecard
 from runtime.statistics.bins import NumericBins
+
+MONITOR = "service:monitor"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 WEEK = timedelta(days=7)
 
@@ -249,12 +249,10 @@ class Monitor:
             needed=rollout.current.decisions,
             metric=watched_metric(spec),
             classes=classes_of(spec),
+            guardrail=spec.guardrail,
+            cuts=self._cuts(event.model, spec.watched_output),
         )
 
-    @_after.register(e.RolloutAborted)
-    @_after.register(e.VersionRefused)
-    def _(self, event: e.RolloutAborted | e.VersionRefused, baseline: Baseline | None) -> None:  # noqa: ARG002
-        model = self.state.model(event.model)
     def _cuts(self, model: str, output: str) -> tuple[float, ...]:
         """The edges of the bins in which answers are compared: those of the champion's own in its baseline."""
         baseline = self._watch(model).baseline
@@ -262,10 +260,12 @@ class Monitor:
         bins = known.get(output)
         return bins.edges if isinstance(bins, NumericBins) else ()
 
+    @_after.register(e.RolloutAborted)
+    @_after.register(e.VersionRefused)
+    def _(self, event: e.RolloutAborted | e.VersionRefused, baseline: Baseline | None) -> None:  # noqa: ARG002
+        model = self.state.model(event.model)
         if model.rollout is None and event.model in self.watches:
             self.watches[event.model].trial = None
-
-    # --- counting ----------------------------------------------------------------------------------
 
     @_after.register
     def _(self, event: PolicyApproved, baseline: Baseline | None) -> None:  # noqa: ARG002
@@ -277,6 +277,8 @@ class Monitor:
             if self._is_news(name):
                 watch.rule(self.state.spec_of(self.state.model(name)))
 
+    # --- counting ----------------------------------------------------------------------------------
+
     def _watch(self, model: str) -> Watch:
         return self.watches.setdefault(model, Watch(model))
 
@@ -286,14 +288,17 @@ class Monitor:
         if decisions.variant is Variant.SHADOW:
             trial = watch.trial
             step = None if trial is None else (trial.version, trial.step)
+            fresh = [watch.waiting.is_news(key, decisions.version) for key in decisions.keys]
             for key, output in zip(decisions.keys, decisions.outputs, strict=True):
                 watch.waiting.beside(key, decisions.version, output, step)
+            self._try(watch, decisions, fresh)
             return
         handed_in = len(decisions.keys)
         decisions = decisions.without(watch.waiting.knows)
         watch.late += decisions.before(watch.closed_until)
         for key, output in zip(decisions.keys, decisions.outputs, strict=True):
             watch.waiting.served(key, decisions.version, output)
+        self._try(watch, decisions, [True] * len(decisions.keys))
         if watch.checking is not None and decisions.version == watch.version:
             rows = len(decisions.keys)
             watch.checking.answered(decisions.answers, rows=rows, duplicates=handed_in - rows)
@@ -301,6 +306,21 @@ class Monitor:
             watch.erased += len(decisions.keys)
         if decisions.keys and decisions.version == watch.version:
             watch.answered(decisions, self._schema(decisions.model, decisions.version))
+
+    def _try(self, watch: Watch, decisions: DecisionRows, fresh: Sequence[bool]) -> None:
+        """Shows the running step what it can say before outcomes: fresh rows of the challenger, and pairs."""
+        trial = watch.trial
+        if trial is None:
+            return
+        answers: Sequence[Answered | None] = decisions.answers or [None] * len(decisions.keys)
+        for key, output, answered, is_fresh in zip(decisions.keys, decisions.outputs, answers, fresh, strict=True):
+            if not is_fresh:
+                continue
+            if decisions.version == trial.version:
+                trial.answer(output, answered)
+            pair = watch.waiting.pair_of(key)
+            if pair is not None:
+                trial.pair(pair)
 
     def _schema(self, model: str, version: int) -> Schema:
         return self.state.model(model).version(version).registered.schema_
@@ -319,21 +339,6 @@ class Monitor:
         watch.closed_until = end
         watch.settle()
         drafts = self._judged(watch, end) + self._scored(watch, end)
-    def _try(self, watch: Watch, decisions: DecisionRows, fresh: Sequence[bool]) -> None:
-        """Shows the running step what it can say before outcomes: fresh rows of the challenger, and pairs."""
-        trial = watch.trial
-        if trial is None:
-            return
-        answers: Sequence[Answered | None] = decisions.answers or [None] * len(decisions.keys)
-        for key, output, answered, is_fresh in zip(decisions.keys, decisions.outputs, answers, fresh, strict=True):
-            if not is_fresh:
-                continue
-            if decisions.version == trial.version:
-                trial.answer(output, answered)
-            pair = watch.waiting.pair_of(key)
-            if pair is not None:
-                trial.pair(pair)
-
         drafts += [
             Draft(found, MONITOR, found.finding)
             for found in findings_of(watch, end, spec.monitor, self.evidence.append)

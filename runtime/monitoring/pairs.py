@@ -52,6 +52,16 @@ class WaitingRows:
         """Whether the row's outcome was taken lately."""
         return key in self._judged
 
+    def is_news(self, key: RowKey, version: int) -> bool:
+        """Whether the version has not answered the row yet, beside another, as far as is remembered."""
+        row = self._rows.get(key)
+        return key not in self._beside and key not in self._judged and (row is None or row.of(version) is None)
+
+    def pair_of(self, key: RowKey) -> Waiting | None:
+        """The row, if two versions have answered it and its outcome is awaited."""
+        row = self._rows.get(key)
+        return row if row is not None and len(row.predictions) == 2 else None
+
     def served(self, key: RowKey, version: int, prediction: float) -> None:
         """A version answered the row."""
         beside = self._beside.pop(key, None)

@@ -25,6 +25,7 @@ from runtime.monitoring.watch import TAKEN, Watch
 from runtime.statistics.comparison import PairedMoments
 from runtime.statistics.errors import CorruptState
 from runtime.statistics.packed import model_digest, pack_counts, pack_state, unpack_counts, unpack_state
+from runtime.statistics.sequential import Apart, Sums
 
 Document: TypeAlias = dict[str, Any]
 Place: TypeAlias = list[int]
@@ -194,9 +195,9 @@ def _trial_document(trial: Trial) -> Document:
         "needed": trial.needed,
         "metric": trial.metric.value,
         "classes": trial.classes,
-        "moments": trial.moments.as_document(),
         "guardrail": trial.guardrail.as_document(),
         "cuts": list(trial.cuts),
+        "moments": trial.moments.as_document(),
         "excess": trial.excess.as_document(),
         "apart": None if trial.apart is None else trial.apart.as_document(),
         "pairs": [[float.hex(each) for each in pair] for pair in trial.pairs],

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from runtime.domain import events as e
+from runtime.domain.checks import Check
 from runtime.domain.entry import Entry
 from runtime.domain.errors import Refused
 from runtime.domain.fold.findings import joined, remember
-from runtime.domain.fold.moves import change, update
+from runtime.domain.fold.moves import change, live, update
 from runtime.domain.records import replace
 from runtime.domain.state import BatchState, FindingState, FleetState
+from runtime.domain.verdict import Action
 
 
 @change.register

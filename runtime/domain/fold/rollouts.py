@@ -52,7 +52,8 @@ def _(event: e.RolloutStarted, state: FleetState, entry: Entry) -> None:
     if version.status is not Status.APPROVED or version.signed is None:
         raise Refused(what, f"it is {version.status.value} and {'holds' if version.signed else 'holds no'} grant")
     versions = _entered(model, event.version, event.steps[0])
-    update(state, event.model, entry, versions=versions, rollout=RolloutState(event.version, event.steps, 0))
+    begun = RolloutState(event.version, event.steps, 0, since=state.ticks_until)
+    update(state, event.model, entry, versions=versions, rollout=begun)
 
 
 @change.register
@@ -78,7 +79,6 @@ def _(event: e.RolloutAdvanced, state: FleetState, entry: Entry) -> None:
     update(state, event.model, entry, versions=versions, rollout=moved)
 
 
-@change.register
 @change.register
 def _(event: e.RolloutPaused, state: FleetState, entry: Entry) -> None:
     model = live(state, event.model)
@@ -116,6 +116,7 @@ def _(event: e.WavesResumed, state: FleetState, entry: Entry) -> None:
     state.waves[event.batch] = ""
 
 
+@change.register
 def _(event: e.RolloutAborted, state: FleetState, entry: Entry) -> None:
     model = live(state, event.model)
     _running(model, event.version)
@@ -130,6 +131,8 @@ def _(event: e.VersionPromoted, state: FleetState, entry: Entry) -> None:
     version = model.version(event.version)
     if version.signed is None:
         raise Refused(f"promote {event.model} version {event.version}", "it holds no grant")
+    if model.rollout is not None and model.rollout.version == event.version:
+        _require_open(f"promote {event.model} version {event.version}", model.rollout, entry)
     versions = moved(model, event.version, Move.PROMOTE, reason=event.reason)
     former = model.former
     if model.champion is not None:
@@ -138,8 +141,8 @@ def _(event: e.VersionPromoted, state: FleetState, entry: Entry) -> None:
         versions = versions | {old.number: replace(old, status=status)}
         former = (*former, old.number)
     changes: dict[str, Any] = {"champion": event.version, "champion_since": event.as_of, "former": former}
-    update(state, event.model, entry, versions=versions, rollout=None, **changes)
     changes |= {"back_due": None, "broken": None, "broken_at": None}
+    update(state, event.model, entry, versions=versions, rollout=None, **changes)
 
 
 @change.register
