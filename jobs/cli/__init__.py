@@ -123,18 +123,6 @@ def fleetward(
         os.environ["FLEETWARD_URL"] = url
 
 
-@app.callback()
-def fleetward(
-    url: Annotated[
-        str | None,
-        typer.Option("--url", metavar="URL", help="A fleet to reach over HTTP, without Ray. [default: FLEETWARD_URL]"),
-    ] = None,
-) -> None:
-    """Fleetward: governs, serves, watches and proves a fleet of models."""
-    if url is not None:
-        os.environ["FLEETWARD_URL"] = url
-
-
 for _panel, _functions in _COMMANDS.items():
     for _function in _functions:
         app.command(rich_help_panel=_panel)(_function)

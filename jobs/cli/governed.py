@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from jobs.cli.failing import CommandFailed, reaching
 from jobs.cli.reading import Head
-from runtime.domain.policies import PolicyState
 from runtime.domain.entry import Draft, Entry
 from runtime.domain.errors import FleetwardError
+from runtime.domain.policies import PolicyState
 from runtime.domain.spec import Spec
 from runtime.domain.state import (
     BatchState,
@@ -81,11 +81,11 @@ class Governed:
     def incidents(self) -> list[IncidentState]:
         return self._ask(self._governor.incidents.remote)
 
-    def batch(self, batch: str) -> BatchState | None:
-        return self._ask(self._governor.batch.remote, batch)
     def policies(self) -> list[PolicyState]:
         return self._ask(self._governor.policies.remote)
 
+    def batch(self, batch: str) -> BatchState | None:
+        return self._ask(self._governor.batch.remote, batch)
 
     def size(self) -> int:
         return self._ask(self._governor.size.remote)

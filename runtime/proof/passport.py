@@ -126,9 +126,6 @@ class Passport(Document):
         document["entries"] = {name: value for name, value in document["entries"].items() if value is not None}
         return canonical.encode(document)
 
-    @classmethod
-    def decode(cls, content: bytes) -> Self:
-        """The passport of a file, its form checked and nothing else. Raises ``FileUnreadable``, ``PassportInvalid``."""
     def _repr_html_(self) -> str:
         """In a notebook: what was decided, then the entries behind it. It says nothing of whether the proofs hold."""
         first = self.decision.records[0].record
@@ -144,6 +141,9 @@ class Passport(Document):
         title = f"Decision {self.decision.decision_id}, {self.decision.rows} rows"
         return section(title, "; ".join([text, *gaps]), table(("", "entry", "event", "by", "at"), rows))
 
+    @classmethod
+    def decode(cls, content: bytes) -> Self:
+        """The passport of a file, its form checked and nothing else. Raises ``FileUnreadable``, ``PassportInvalid``."""
         document = _document(content)
         try:
             passport = cls.model_validate(document)
@@ -157,9 +157,6 @@ class Passport(Document):
         return passport
 
 
-def _document(content: bytes) -> dict[str, Any]:
-    if len(content) > LARGEST_BYTES:
-        raise FileUnreadable("passport", f"it has {len(content)} bytes; at most {LARGEST_BYTES} are read")
 _SHOWN_ANSWERS = 5
 
 
@@ -170,6 +167,9 @@ def _said(leaf: dict[str, Any]) -> tuple[str, str, str]:
     return str(kind), str(leaf.get("principal", "")), str(leaf.get("time", ""))
 
 
+def _document(content: bytes) -> dict[str, Any]:
+    if len(content) > LARGEST_BYTES:
+        raise FileUnreadable("passport", f"it has {len(content)} bytes; at most {LARGEST_BYTES} are read")
     if not content:
         raise FileUnreadable("passport", "it is empty")
     document = _json(content)

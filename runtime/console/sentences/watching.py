@@ -15,6 +15,7 @@ from runtime.console.words import (
 from runtime.domain import alarms as a
 from runtime.domain import events as e
 from runtime.domain import findings as f
+from runtime.domain.metrics import shown, spelled
 from runtime.domain.verdict import Action
 
 
@@ -64,9 +65,9 @@ def _(event: e.VerdictReached) -> Told:
     action = {
         Action.NOTHING: "nothing to do about",
         Action.RETRAIN: "retrain because of",
-        Action.CALL_A_PERSON: "a person must look at",
         Action.RECALIBRATE: "a person must recalibrate because of",
         Action.ROLL_BACK: "roll back because of",
+        Action.CALL_A_PERSON: "a person must look at",
     }[event.verdict.action]
     return Told(f"verdict, {action} the finding of {day(event.as_of)}", event.verdict.reason)
 
@@ -114,7 +115,6 @@ def _(event: e.RetrainingStarted) -> Told:
 
 
 @tell.register
-@tell.register
 def _(event: e.RetrainingBudgetSet) -> Told:
     days = event.every.total_seconds() / 86_400
     most = f"at most {count(event.models, 'model')} in {days:g} days"
@@ -129,6 +129,7 @@ def _(event: e.RetrainingScored) -> Told:
     return Told(f"retraining of version {event.version} {'helped' if event.helped else 'did not help'}", numbers=end)
 
 
+@tell.register
 def _(event: e.RetrainingFinished) -> Told:
     end = "succeeded" if event.succeeded else "failed"
     return Told(f"retraining {short(event.batch)} {end}", event.reason, about="fleet")
