@@ -25,10 +25,10 @@ from runtime.domain.entry import Draft, Entry
 from runtime.domain.errors import Forbidden
 from runtime.domain.events import Event, GovernorStarted
 from runtime.domain.packed import Packed
+from runtime.domain.policies import PolicyState
 from runtime.domain.pools import PoolOptions
 from runtime.domain.routes import Routes
 from runtime.domain.sealed import KINDS, Sealed, likely
-from runtime.domain.policies import PolicyState
 from runtime.domain.spec import Spec
 from runtime.domain.state import (
     BatchState,

@@ -3,25 +3,30 @@
 The ledger is written by the product itself (tests/unit/backtest/lived.py): governor's writer, monitor and operator's
 plan over sealed segments, 50 decisions a model a day with their outcomes, every fourth model going wrong at some time.
 One policy overrides retraining alone and shares the monitor with history; the other sets thresholds of its own, and
-the past is monitored twice. Seconds are of the processor, since the machine may do other things.
+the past is monitored twice. It runs in as many processes as there are cores, as the command does. Wall-clock seconds
+are what counts where the machine does nothing else; the processor's, of all processes together, are told beside.
 
     python benchmarks/backtest.py [--models 200] [--days 90] [--rows 50]
 """
 
 import argparse
 import json
+import os
 import resource
 import sys
 import tempfile
 import time
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from runtime.backtest.backtest import backtest  # noqa: E402
+from jobs.cli.trying import past_and_recorded  # noqa: E402
+from runtime.backtest.parts import parted  # noqa: E402
 from runtime.domain.policy_document import PolicyDocument  # noqa: E402
+from runtime.settings import Settings  # noqa: E402
 from runtime.statistics.counting import warm_up  # noqa: E402
 from tests.unit.backtest.lived import Fleet  # noqa: E402
 
@@ -44,17 +49,24 @@ def bias(model: int, day: int) -> float:
 def tried(fleet: Fleet, days: int, rules: dict[str, object]) -> dict[str, object]:
     """One policy, from the first entry to the report."""
     policy = PolicyDocument.model_validate({"kind": "policy", "name": "tried", "about": "a benchmark"} | rules)
-    before, wall = time.process_time(), time.perf_counter()
-    report = backtest(fleet.past(), fleet.recorded(), policy, timedelta(days=days))
-    seconds = time.process_time() - before
+    opened = partial(past_and_recorded, fleet.database, fleet.folder, Settings.from_environment(), fleet.log.size)
+    before, wall = _processor_seconds(), time.perf_counter()
+    report = parted(opened, policy, timedelta(days=days), ("*",), os.cpu_count() or 1)
+    seconds, took = _processor_seconds() - before, time.perf_counter() - wall
     assert report.reproduced.differing == 0, report.reproduced.differences[:3]
     return {
         "cpu_seconds": round(seconds, 1),
-        "wall_seconds": round(time.perf_counter() - wall, 1),
+        "wall_seconds": round(took, 1),
         "decisions_made_again": report.reproduced.checked.total(),
         "left_history": len(report.left),
-        "reached": seconds <= REACH_SECONDS,
+        "reached": took <= REACH_SECONDS,
     }
+
+
+def _processor_seconds() -> float:
+    """Of this process and of those that it started and that ended."""
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return sum(used.ru_utime + used.ru_stime for used in map(resource.getrusage, kinds))
 
 
 def main() -> None:
@@ -72,11 +84,12 @@ def main() -> None:
             "benchmark": "backtest",
             "models": asked.models,
             "days": asked.days,
+            "processes": os.cpu_count(),
             "decisions": asked.models * asked.days * asked.rows,
             "entries": fleet.log.size,
             "policies": found,
             "peak_megabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-            "reach_cpu_seconds": REACH_SECONDS,
+            "reach_seconds": REACH_SECONDS,
         }
         fleet.log.close()
     RESULTS.write_text(json.dumps(result, indent=2) + "\n")

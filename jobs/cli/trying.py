@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,8 +16,12 @@ from jobs.cli.options import Database, Format, Output
 if TYPE_CHECKING:
     from runtime.backtest.backtest import Past
     from runtime.backtest.report import Report
-    from runtime.backtest.worlds import Recorded
+    from runtime.backtest.worlds import Chosen, Recorded
     from runtime.settings import Settings
+
+
+RECORDS_A_PROCESS = 200_000
+"""So many decisions and outcomes are worth the start of another process."""
 
 
 def _span(text: str) -> timedelta:
@@ -63,11 +68,16 @@ def backtest(
     from runtime.settings import Settings
 
     policy, settings = load_policy(file), Settings.from_environment()
-    from runtime.backtest.backtest import backtest as tried
+    from functools import partial
 
+    from runtime.backtest.parts import parted
+
+    url = database or settings.database
+    past = past_of(url)
+    opened = partial(past_and_recorded, url, store or settings.store, settings, past.size)
+    processes = min(os.cpu_count() or 1, 1 + past.records // RECORDS_A_PROCESS)
     with output.working("living the past again"):
-        past = past_of(database or settings.database)
-        report = tried(past, recorded_of(settings, store), policy, since, tuple(model or ["*"]))
+        report = parted(opened, policy, since, tuple(model or ["*"]), processes)
     _write(report, plot, json)
     if output_ is Format.JSON:
         output.as_json(report.as_document())
@@ -75,27 +85,39 @@ def backtest(
         _show(report)
 
 
-def past_of(url: str) -> Past:
-    """The ledger as it is now. Raises ``NotReachable``, and ``NothingRecorded`` where no tick was closed."""
+def past_and_recorded(url: str, store: str, settings: Settings, size: int, chosen: Chosen) -> tuple[Past, Recorded]:
+    """Of these models; for a process of its own."""
+    return past_of(url, size), recorded_of(settings, store, chosen)
+
+
+def past_of(url: str, at: int | None = None) -> Past:
+    """The ledger as it is now, or as it was with so many entries.
+
+    Raises ``NotReachable``, and ``NothingRecorded`` where no traffic was handed in.
+    """
     from runtime.backtest.backtest import NothingRecorded, Past
-    from runtime.domain.events import WatermarkAdvanced
+    from runtime.domain.events import SegmentSealed, WatermarkAdvanced
     from runtime.ledger.errors import LedgerUnavailable
     from runtime.ledger.log import Log
+    from runtime.ledger.past import root_at
 
     try:
         log = Log.open_read_only(url)
     except LedgerUnavailable as error:
         raise NotReachable(f"there is no ledger to read: {error.url}: {error.reason}") from error
     size, root = log.head()
-    marks = [entry.event for entry in log.entries(kinds=["watermark_advanced"]) if entry.seq < size]
-    until = max((each.until for each in marks if isinstance(each, WatermarkAdvanced)), default=None)
+    if at is not None and at < size:
+        size, root = at, root_at(log.database, at)
+    told = [entry.event for entry in log.entries(kinds=["watermark_advanced", "segment_sealed"]) if entry.seq < size]
+    until = max((each.until for each in told if isinstance(each, WatermarkAdvanced)), default=None)
+    records = sum(each.records for each in told if isinstance(each, SegmentSealed))
     if until is None:
         raise NothingRecorded("no traffic was handed in")
-    return Past(lambda: log.entries(limit=size), size, root.hex(), until)
+    return Past(lambda: log.entries(limit=size), size, root.hex(), until, records)
 
 
-def recorded_of(settings: Settings, store: str | None) -> Recorded:
-    """What segments and objects hold; inputs of data subjects where their keys can be read."""
+def recorded_of(settings: Settings, store: str, chosen: Chosen) -> Recorded:
+    """What segments and objects hold of these models; inputs of data subjects where their keys can be read."""
     from functools import cache
 
     from jobs.cli.explaining import key_of
@@ -103,10 +125,12 @@ def recorded_of(settings: Settings, store: str | None) -> Recorded:
     from runtime.monitoring.segments import decisions_of, outcomes_of
     from runtime.storage.objects import ObjectStore
 
-    objects = ObjectStore.open(store or settings.store)
+    objects = ObjectStore.open(store)
     key = cache(lambda pseudonym: key_of(settings, pseudonym))
     return Recorded(
-        objects.get, lambda digest: decisions_of(objects, digest, key), lambda digest: outcomes_of(objects, digest)
+        objects.get,
+        lambda digest: decisions_of(objects, digest, key, chosen.owns),
+        lambda digest: outcomes_of(objects, digest, chosen.owns),
     )
 
 

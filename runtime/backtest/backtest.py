@@ -20,7 +20,7 @@ from runtime.backtest.degradations import Degradations
 from runtime.backtest.report import Costs, Report
 from runtime.backtest.reproduced import Reproduced
 from runtime.backtest.run import Run
-from runtime.backtest.worlds import Recorded, World
+from runtime.backtest.worlds import Chosen, Recorded, World
 from runtime.domain import events as e
 from runtime.domain.entry import Entry
 from runtime.domain.errors import FleetwardError, IntegrityError
@@ -52,17 +52,23 @@ class Past:
     root: str
     until: datetime
     """The newest watermark: data time ends there."""
+    records: int = 0
+    """Decisions and outcomes in its segments."""
 
 
 def backtest(
-    past: Past, recorded: Recorded, policy: PolicyDocument, since: timedelta, patterns: tuple[str, ...] = ("*",)
+    past: Past,
+    recorded: Recorded,
+    policy: PolicyDocument,
+    since: timedelta,
+    chosen: Chosen = Chosen(),  # noqa: B008 - frozen
 ) -> Report:
     """How the fleet would have fared under the policy in the last ``since`` of data time.
 
     Raises ``NothingRecorded``, and ``Refused`` for a ledger that contradicts itself.
     """
     begins = past.until - since
-    trial = _Trial(World.recorded(recorded, patterns))
+    trial = _Trial(World.recorded(recorded, chosen))
     for entry in past.entries():
         if trial.proposed is None and isinstance(entry.event, e.WatermarkAdvanced) and entry.event.until >= begins:
             trial.begin(policy, recorded)
@@ -79,7 +85,7 @@ class _Trial:
     world: World
     proposed: tuple[World, Run, Run] | None = None
     current: Run = field(init=False)
-    reproduced: Reproduced = field(default_factory=Reproduced)
+    reproduced: Reproduced = field(init=False)
     degradations: Degradations = field(default_factory=Degradations)
     began: datetime = field(init=False)
     skipped: int = 0
@@ -88,6 +94,7 @@ class _Trial:
 
     def __post_init__(self) -> None:
         self.current = Run(self.world, Assumption.FAILS)
+        self.reproduced = Reproduced(self.world.owns)
 
     def begin(self, policy: PolicyDocument, recorded: Recorded) -> None:
         """From here on the policy is tried, and history is counted."""
@@ -149,8 +156,6 @@ class _Trial:
         """The past has ended."""
         assert self.proposed is not None  # noqa: S101 - begun before
         _, helps, fails = self.proposed
-        for run in (self.current, helps, fails):
-            run.finish()
         self.reproduced.finish(self.world.state)
         models = sum(count for _, count in self.seconds)
         spent = sum(seconds for seconds, _ in self.seconds) / models if models else None
@@ -161,8 +166,8 @@ class _Trial:
             size=past.size,
             root=past.root,
             models=sum(map(self.world.owns, self.world.state.models)),
-            current=self.current,
-            proposed=(helps, fails),
+            current=self.current.finish(),
+            proposed=(helps.finish(), fails.finish()),
             degradations=self.degradations.finish(),
             reproduced=self.reproduced,
             costs=Costs(len(self.seconds), spent),

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
 from runtime.backtest.course import Course
 from runtime.backtest.degradations import Degradation
 from runtime.backtest.reproduced import Reproduced
-from runtime.backtest.run import Run
+from runtime.backtest.run import Fared
 from runtime.backtest.tally import Tally
 from runtime.domain.base import rfc3339
 from runtime.domain.policy_document import PolicyDocument
@@ -57,13 +57,26 @@ class Report:
     size: int
     root: str
     models: int
-    current: Run
-    proposed: tuple[Run, Run]
+    current: Fared
+    proposed: tuple[Fared, Fared]
     degradations: tuple[Degradation, ...]
     reproduced: Reproduced
     costs: Costs
     skipped: int
     """Segments that are gone; what they held was counted under neither policy."""
+
+    def __add__(self, other: Report) -> Report:
+        """Of other models of the same past, too."""
+        helps, fails = (mine + others for mine, others in zip(self.proposed, other.proposed, strict=True))
+        found = sorted([*self.degradations, *other.degradations], key=lambda each: (each.since, each.model))
+        return replace(
+            self,
+            models=self.models + other.models,
+            current=self.current + other.current,
+            proposed=(helps, fails),
+            degradations=tuple(found),
+            reproduced=self.reproduced + other.reproduced,
+        )
 
     @property
     def lines(self) -> list[Line]:
@@ -83,7 +96,7 @@ class Report:
             Line("missed_degradations", missed[0], missed[1], missed[1]),
         ]
 
-    def missed(self, run: Run) -> list[Degradation]:
+    def missed(self, run: Fared) -> list[Degradation]:
         """Degradations in which no alarm was raised."""
         return [each for each in self.degradations if not each.is_told(run.told)]
 

@@ -13,7 +13,7 @@ A difference means that the ledger was written by another release, that segments
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from runtime.domain import events as e
@@ -43,8 +43,9 @@ class Difference:
 
 @dataclass(slots=True)
 class Reproduced:
-    """Counts by kind of entry, and the first differences."""
+    """Counts by kind of entry, and the first differences; of the models that ``owns`` is true of."""
 
+    owns: Callable[[str], bool]
     checked: Counter[str] = field(default_factory=Counter)
     differences: list[Difference] = field(default_factory=list)
     differing: int = 0
@@ -54,7 +55,7 @@ class Reproduced:
     def before(self, state: FleetState, entry: Entry) -> None:
         """Checks what the entry decides about rollouts and retrainings against the state that it was decided in."""
         event = entry.event
-        if entry.principal != OPERATOR:
+        if entry.principal != OPERATOR or not self._is_ours(event):
             return
         if isinstance(event, e.RolloutAdvanced | e.RolloutAborted | e.VersionPromoted):
             self._check_step(state, entry, event)
@@ -67,6 +68,8 @@ class Reproduced:
         """Checks findings, verdicts and approvals."""
         event = entry.event
         self._found |= {each.finding: each for each in found}
+        if not self._is_ours(event):
+            return
         if isinstance(event, e.FindingOpened):
             if entry.principal == MONITOR:
                 again = self._found.pop(event.finding, None)
@@ -82,6 +85,11 @@ class Reproduced:
         for finding in self._found.values():
             if finding.as_of <= state.ticks_until:
                 self._differ(Difference(None, finding.kind, finding.model, "nothing", finding.finding))
+
+    def _is_ours(self, event: e.Event) -> bool:
+        """Of a retraining of several models the first one counts; what is of no model, for whoever expects it."""
+        named = event.models[0] if isinstance(event, e.RetrainingStarted) else getattr(event, "model", None)
+        return named is None or self.owns(named)
 
     def _expect(self, state: FleetState, entry: Entry) -> None:
         for draft in reactions(state, entry, _unsigned):
@@ -118,6 +126,13 @@ class Reproduced:
         self.differing += 1
         if len(self.differences) < SHOWN:
             self.differences.append(difference)
+
+    def __add__(self, other: Reproduced) -> Reproduced:
+        """Of other models, too."""
+        differences = sorted([*self.differences, *other.differences], key=lambda each: each.entry or 0)
+        both = Reproduced(self.owns, self.checked + other.checked, differences[:SHOWN])
+        both.differing = self.differing + other.differing
+        return both
 
 
 def _differing(recorded: e.Event, again: e.Event) -> str:

@@ -10,6 +10,7 @@ policies are the product's own: ``reactions``, ``rollout.judge``, ``retraining.w
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -35,6 +36,29 @@ _WEEK = timedelta(days=7)
 _ANSWERS = (e.VersionApproved, e.ApprovalRequested, e.VersionRefused)
 
 
+@dataclass(frozen=True, slots=True)
+class Fared:
+    """What a run came to. ``told``: when each model's alarms were, under the policy's own thresholds.
+
+    ``unjudged``: models whose rollouts the policy wants judged on more rows than were recorded.
+    """
+
+    tally: Tally
+    courses: Mapping[str, Course]
+    told: Mapping[str, Sequence[datetime]]
+    unjudged: frozenset[str]
+
+    @property
+    def left(self) -> list[Course]:
+        """Those that went another way than history, whether or not they came back to it."""
+        return [course for course in self.courses.values() if course.left is not None]
+
+    def __add__(self, other: Fared) -> Fared:
+        """Of other models, too."""
+        courses, told = {**self.courses, **other.courses}, {**self.told, **other.told}
+        return Fared(self.tally + other.tally, courses, told, self.unjudged | other.unjudged)
+
+
 class Run:
     """See the module's docstring. ``told``: when each model's alarms were, under this policy's own thresholds."""
 
@@ -43,7 +67,6 @@ class Run:
         self.courses: dict[str, Course] = {}
         self.told: dict[str, list[datetime]] = {}
         self.unjudged: set[str] = set()
-        """Models whose rollouts the policy wants judged on more rows than were recorded."""
         self._now = DAWN
         self._is_history = world.policy is None
         self._finds_alike = self._is_history or world.monitor is None
@@ -58,11 +81,6 @@ class Run:
     def course(self, model: str) -> Course:
         """The model's."""
         return self.courses.setdefault(model, Course(model))
-
-    @property
-    def left(self) -> list[Course]:
-        """Those that went another way than history, whether or not they came back to it."""
-        return [course for course in self.courses.values() if course.left is not None]
 
     # --- around one entry ---------------------------------------------------------------------------
 
@@ -85,9 +103,10 @@ class Run:
             self._answer_unrecorded(entry.time)
             self._close(self.world.state.ticks_until)
 
-    def finish(self) -> None:
+    def finish(self) -> Fared:
         """The past has ended."""
         self._answer_unrecorded(self._now)
+        return Fared(self.tally, self.courses, self.told, frozenset(self.unjudged))
 
     def judged(self, watch: HeardWatch, rows: Sequence[Judged], at: datetime) -> None:
         """Rows of a tick whose outcomes came, as the model's champion in history answered them."""
@@ -98,7 +117,7 @@ class Run:
 
     def _follow(self, entry: Entry) -> None:
         event = entry.event
-        if isinstance(event, e.FindingOpened):
+        if isinstance(event, e.FindingOpened) and self._is_ours(event.model):
             found = self._found.pop(event.finding, None) if self._is_of_segments(entry) else event
             if found is not None:
                 self._answer(found, entry)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
+from typing import Any
 
 from runtime.domain.events import FindingKind, FindingOpened
 from runtime.domain.verdict import Action
@@ -50,6 +51,10 @@ class Tally:
         rows = self.rows.total()
         return sum(self.errors.values()) / rows if rows else None
 
+    def __add__(self, other: Tally) -> Tally:
+        """Of other models, too."""
+        return Tally(**{each.name: _sum(getattr(self, each.name), getattr(other, each.name)) for each in fields(self)})
+
     @property
     def weeks(self) -> set[date]:
         """Those in which anything was."""
@@ -69,3 +74,10 @@ class Tally:
         yield "rolled_back", self.rolled_back
         yield "people_asked", self.asked
         yield "error", self.error
+
+
+def _sum(one: Any, other: Any) -> Any:
+    """Of numbers, counters, and sums by week."""
+    if isinstance(one, dict) and not isinstance(one, Counter):
+        return {key: one.get(key, 0.0) + other.get(key, 0.0) for key in {**one, **other}}
+    return one + other

@@ -34,13 +34,13 @@ _TRIED = ""
 
 @dataclass(frozen=True, slots=True)
 class Chosen(Shard):
-    """The models whose names fit."""
+    """The models whose names fit, or one of several parts of them."""
 
     patterns: tuple[str, ...] = ("*",)
 
     def owns(self, model: str) -> bool:
         """Whether the model is looked at."""
-        return fits(model, self.patterns)
+        return fits(model, self.patterns) and (self.monitors == 1 or Shard.owns(self, model))
 
 
 @dataclass(slots=True)
@@ -113,9 +113,8 @@ class World:
         self._rule()
 
     @classmethod
-    def recorded(cls, recorded: Recorded, patterns: tuple[str, ...]) -> Self:
+    def recorded(cls, recorded: Recorded, shard: Shard) -> Self:
         """Of the policies that were in force, from the first entry on."""
-        shard = Chosen(patterns=patterns)
         monitor = recorded.monitor(shard)
         return cls(monitor.state, shard, monitor)
 

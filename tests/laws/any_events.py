@@ -19,8 +19,8 @@ from runtime.domain.findings import Direction
 from runtime.domain.guards import Guard, GuardReading
 from runtime.domain.metrics import Metric
 from runtime.domain.people import Evidence, People, Seat, TimeOut
-from runtime.domain.pools import PoolOptions
 from runtime.domain.policy_document import PolicyDocument
+from runtime.domain.pools import PoolOptions
 from runtime.domain.reports import (
     Comparison,
     EstimatedPerformance,

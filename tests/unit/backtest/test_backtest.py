@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from jobs.cli import app
 from runtime.backtest.backtest import NothingRecorded, backtest
 from runtime.backtest.report import Line, Report
+from runtime.backtest.worlds import Chosen
 from runtime.domain import events as e
 from runtime.domain.policy_document import PolicyDocument
 from tests.unit.backtest.lived import SECONDS_A_MODEL, Fleet
@@ -174,6 +175,31 @@ def test_a_pattern_chooses_the_models_that_are_looked_at(fleet: Fleet, tmp_path:
     assert made.exit_code == 0, made.output
     document = json.loads(made.stdout)
     assert (document["models"], document["current"]["retrains"], document["left"]) == (1, 0, [])
+    assert document["reproduced"]["differing"] == 0, "what is recorded of other models is not looked for"
+
+
+def test_parts_of_the_models_add_up_to_the_whole(fleet: Fleet) -> None:
+    policy = PolicyDocument.model_validate(
+        {"kind": "policy", "name": "t", "about": "x", "retrain": {"degraded_by": 0.5}}
+    )
+    parts = [backtest(fleet.past(), fleet.recorded(), policy, timedelta(days=30), Chosen(part, 2)) for part in range(2)]
+    whole = backtest(fleet.past(), fleet.recorded(), policy, timedelta(days=30)).as_document()
+    both = (parts[0] + parts[1]).as_document()
+    assert {part.models for part in parts} != {0, 3}, "each has some"
+    for document in (whole, both):
+        for numbers in (document["current"], *document["weeks"], *document["proposed"].values()):
+            _rounded(numbers)
+    assert both == whole
+
+
+def _rounded(numbers: Any) -> None:
+    """Sums of floats in another order differ in their last digits."""
+    places = numbers.items() if isinstance(numbers, dict) else enumerate(numbers)
+    for key, value in list(places):
+        if isinstance(value, float):
+            numbers[key] = round(value, 6)
+        elif isinstance(value, dict):
+            _rounded(value)
 
 
 def test_a_span_that_is_none_is_wrong_usage(fleet: Fleet, tmp_path: Path) -> None:
