@@ -169,7 +169,7 @@ def check_grants(entries: list[Entry]) -> None:
             assert version in approved
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     people=st.sampled_from(TERMS),
     rounds=st.lists(st.lists(commands(), min_size=1, max_size=6), max_size=10),
