@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from jobs.looking_back import Against, Rows
+    from jobs.looking.back import Against, Rows
     from runtime.domain.spec import Monitoring, Spec
     from runtime.monitoring.baseline import Baseline
 
@@ -43,12 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     spec = None if options.spec is None else load_spec(options.spec)
     connect()
     if options.recorded:
-        from jobs.looking_again import look_again
+        from jobs.looking.again import look_again
 
         tried = {} if spec is None else {spec.name: spec.monitor}
         document = look_again(settings, tried, None if options.model is None else frozenset([options.model]))
     else:
-        from jobs.looking_back import look_back
+        from jobs.looking.back import look_back
 
         rows = _rows(options, spec)
         document = look_back(rows, _against(options, rows, spec))
@@ -102,7 +102,7 @@ def _misuse(options: argparse.Namespace) -> str | None:
 
 def _rows(options: argparse.Namespace, spec: Spec | None) -> Rows:
     from jobs.handing_in import source_of
-    from jobs.looking_back import Rows
+    from jobs.looking.back import Rows
     from runtime.domain.data import Source
 
     source: Source
@@ -124,7 +124,7 @@ def _rows(options: argparse.Namespace, spec: Spec | None) -> Rows:
 
 
 def _against(options: argparse.Namespace, rows: Rows, spec: Spec | None) -> Against:
-    from jobs.looking_back import Against, references_before
+    from jobs.looking.back import Against, references_before
     from runtime.domain.spec import Monitoring
     from runtime.monitoring.past import Reference
 
@@ -162,7 +162,7 @@ def _champions(model: str | None, spec: Spec | None, monitor: Monitoring) -> Aga
     """The baselines of the versions that serve. Raises ``UnknownModel``, and ``Refused`` where none serves."""
     from actors.connect import governor
     from actors.quiescence import ask
-    from jobs.looking_back import Against
+    from jobs.looking.back import Against
     from runtime.domain.errors import Refused, UnknownModel
     from runtime.monitoring.baseline import Baseline
     from runtime.monitoring.past import Reference

@@ -10,7 +10,7 @@ import pytest
 
 from jobs.display.past import tell_rows
 from jobs.lookback import _baseline, main
-from jobs.looking_back import Against, Rows, _before, _close, _count, _reference, _reference_of
+from jobs.looking.back import Against, Rows, _before, _close, _count, _reference, _reference_of
 from runtime.domain.errors import DataError
 from runtime.domain.spec import Monitoring
 from runtime.monitoring.past import Reference
