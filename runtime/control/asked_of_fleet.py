@@ -89,6 +89,11 @@ def applied(given: Given) -> Wanted:
     return Wanted(built(SpecApplied, values), shown)
 
 
+def applied_alike(given: Given, event: Event) -> bool:
+    """Whether it is just this spec."""
+    return isinstance(event, SpecApplied) and event.digest == _spec(given.body.spec).digest
+
+
 def pool_changed(given: Given) -> Wanted:
     """Raises ``SchemaMismatch`` for options that make no sense together."""
     changes = given.body.model_dump(exclude_none=True)
@@ -151,6 +156,11 @@ def any_event(given: Given) -> Wanted:
         return Wanted(event_from_document(given.body.event))
     except ValidationError as error:
         raise misfit(error, "body.event") from error
+
+
+def event_alike(given: Given, event: Event) -> bool:
+    """Whether it is just this event."""
+    return any_event(given).event == event
 
 
 def _spec(said: str | dict[str, Any]) -> Spec:

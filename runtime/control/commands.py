@@ -45,7 +45,7 @@ class OfRole(Document):
 _MODEL, _VERSION = "/v1/models/{model}", "/v1/models/{model}/versions/{version}"
 
 COMMANDS: tuple[Command, ...] = (
-    Command("/v1/specs", "apply", "Apply a spec", fleet.Applied, fleet.applied),
+    Command("/v1/specs", "apply", "Apply a spec", fleet.Applied, fleet.applied, fleet.applied_alike),
     Command(f"{_VERSION}/approve", "approve", "Consent to a version", models.Consent, models.consented),
     Command(f"{_VERSION}/reject", "reject", "Refuse a version, or its renewal", Because, models.rejected),
     Command(f"{_VERSION}/renew", "renew", "Let a version serve for longer", Because, of(e.RenewalAsked)),
@@ -86,7 +86,14 @@ COMMANDS: tuple[Command, ...] = (
     Command("/v1/tokens/{token}/revoke", "revoke_token", "Make a key worth nothing", Because, of(t.TokenRevoked)),
     Command("/v1/roles/give", "give_role", "Give a person a role", OfRole, of(t.RoleGiven)),
     Command("/v1/roles/take", "take_role", "Take a role from a person", OfRole, of(t.RoleTaken)),
-    Command("/v1/commands", "record", "Record an event as it stands in the ledger", fleet.AnyEvent, fleet.any_event),
+    Command(
+        "/v1/commands",
+        "record",
+        "Record an event as it stands in the ledger",
+        fleet.AnyEvent,
+        fleet.any_event,
+        fleet.event_alike,
+    ),
 )
 
 PLACES: dict[str, Any] = {

@@ -77,6 +77,12 @@ class Wanted:
     shown: Mapping[str, Any] = field(default_factory=dict)
 
 
+def said_alike(given: Given, event: Event) -> bool:
+    """Whether the event has what the command says, as far as it has fields of these names."""
+    recorded = event.model_dump()
+    return all(recorded[name] == value for name, value in given.fields().items() if name in recorded)
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """One line of the table: ``wants`` raises what keeps the command from being one (``Refused``, unknown names)."""
@@ -87,6 +93,8 @@ class Command:
     summary: str
     body: type[Document]
     wants: Callable[[Given], Wanted]
+    same: Callable[[Given, Event], bool] = said_alike
+    """Whether an event that was recorded is what this command asked for, before."""
 
 
 def of(kind: Callable[..., Event]) -> Callable[[Given], Wanted]:

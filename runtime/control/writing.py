@@ -150,9 +150,7 @@ def _before(call: _Call, standing: Standing) -> Entry | None:
 
 async def _again(call: _Call, before: Entry) -> dict[str, Any]:
     """What this command was answered before this process began. Raises ``IdempotencyConflict`` if it was another."""
-    said = call.given.fields()
-    present = before.event.model_dump()
-    if any(name in present and present[name] != value for name, value in said.items()):
+    if not await run_in_threadpool(call.command.same, call.given, before.event):
         raise conflict(call.key or "")
     return await run_in_threadpool(_told, call.given.standing, before.seq, Wanted(before.event))
 

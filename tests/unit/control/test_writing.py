@@ -121,6 +121,31 @@ def test_a_key_counts_after_the_api_has_restarted(ada: Asker, ground: Ground) ->
     assert len(ground.writer.state.holds) == 1
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "other"),
+    [
+        ("specs", {"spec": SPEC_TEXT.replace("medium", "low")}, {"spec": SPEC_TEXT.replace("medium", "high")}),
+        (
+            "commands",
+            {"event": {"kind": "model_suspended", "model": "minutes-a", "reason": "x"}},
+            {"event": {"kind": "model_suspended", "model": "minutes-a", "reason": "y"}},
+        ),
+        ("tokens", {"name": "crew", "roles": ["client"]}, {"name": "crew", "roles": ["auditor"]}),
+    ],
+)
+def test_after_a_restart_too_a_key_is_of_what_was_said_with_it(
+    path: str, body: dict[str, Any], other: dict[str, Any], ada: Asker, ground: Ground
+) -> None:
+    first = recorded(ada.post(path, body, key="k-1"))
+    size = ground.size
+    ground.begin()
+    again = recorded(ada.post(path, body, key="k-1"))
+    assert (again["entry"], again.get("key")) == (first["entry"], None)
+    ground.begin()
+    problem_of(ada.post(path, other, key="k-1"), 422)
+    assert ground.size == size
+
+
 def test_keys_of_two_people_are_two(ground: Ground, runner: asyncio.Runner) -> None:
     body, path = {"reason": "case 7"}, "models/minutes-a/holds"
     for name in ("ada", "bob"):
