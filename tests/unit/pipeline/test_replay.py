@@ -153,6 +153,14 @@ def test_a_request_that_is_refused_is_a_failure_and_not_sent_again(url: str) -> 
     assert len(Fleet.seen) == 1
 
 
+def test_outcomes_alone_are_told_and_those_that_are_refused_are_counted(url: str) -> None:
+    Fleet.answers.clear()
+    asked = [Request(f"/v2/models/{name}/outcomes", b"{}", 5) for name in (MODEL, "nobody", MODEL)]
+    told = Replay(url).tell(tuple(asked))
+    assert (told.requests, told.outcomes, told.decisions, told.failed) == (3, 10, 0, 1)
+    assert told.failures == ("/v2/models/nobody/outcomes: 404 {}",)
+
+
 def test_tallies_add_up_and_keep_the_first_failures() -> None:
     one = Tally(requests=1, failed=1, failures=("a",))
     assert one + Tally(requests=2, decisions=5) == Tally(requests=3, decisions=5, failed=1, failures=("a",))
