@@ -188,7 +188,9 @@ def _before(frame: pd.DataFrame, rows: Rows, moment: datetime) -> pd.DataFrame:
 
 
 def _reference(frame: pd.DataFrame, wanted: list[str]) -> pd.DataFrame:
-    """Runs in a worker, on one model."""
+    """Runs in a worker, on one model; or on no row, of a block that was left empty."""
+    if not len(frame):
+        return pd.DataFrame({"model": [], "reference": []}, dtype="str")
     if len(frame) > REFERENCE_ROWS:
         frame = frame.sample(REFERENCE_ROWS, random_state=_SEED)
     columns = {name: frame[name].to_numpy() for name in wanted}
