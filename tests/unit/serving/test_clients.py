@@ -16,6 +16,7 @@ import tritonclient.http.aio as triton_aio
 import uvicorn
 from tritonclient.utils import InferenceServerException
 
+from runtime.client import Fleetward, NotFound
 from runtime.domain.decision import Decision
 from runtime.serving.http import Application
 from tests.unit.serving.conftest import Kept
@@ -236,3 +237,17 @@ def test_the_kserve_client_in_an_environment_of_its_own(address: str) -> None:
     command = [KSERVE_PYTHON, "-c", _KSERVE, f"http://{address}"]
     done = subprocess.run(command, capture_output=True, check=False, timeout=120, text=True)
     assert (done.returncode, done.stdout.strip()) == (0, "all asked"), done.stderr
+
+
+def test_our_own_client_predicts_by_feature_and_tells_what_came_of_it(address: str, kept: Kept) -> None:
+    rows = [{"a": 12.5, "dest": "LAX", "b": 1.0}, {"dest": "SFO", "b": 2.0}]
+    with Fleetward(f"http://{address}") as fleet:
+        answer = fleet.predict("mixed", rows)
+        assert (answer.model, answer.version, answer.outputs) == ("mixed", "1", (375.0, None))
+        wait_until(lambda: bool(kept.decisions))
+        assert kept.decisions[0].decision_id == answer.decision_id
+        assert fleet.predict("mixed", rows, answer.decision_id).decision_id == answer.decision_id
+        assert fleet.outcomes("mixed", answer.decision_id, [370.0, 12.0]) == 2
+        with pytest.raises(NotFound, match="nobody"):
+            fleet.predict("nobody", rows)
+    assert kept.truths[0].decision_id == answer.decision_id
