@@ -17,6 +17,8 @@ REQUIREMENTS = {  # beside each, what its own metadata forgets or leaves open
     "scouter": ("scouter-ml", "numpy"),
     "whylogs": ("whylogs", "numpy", "pandas<3"),
     "river": ("river",),
+    "polars": ("polars",),
+    "duckdb": ("duckdb", "pytz"),
 }
 TIME_LIMIT_S = 1800
 
@@ -38,13 +40,13 @@ def python_of(peer: str) -> Path:
     return python
 
 
-def ask(peer: str, *arguments: str, script: str | None = None) -> list[dict[str, object]]:
-    """What the peer's script (default: the one of its name) prints, a JSON object a line.
+def ask(peer: str, *arguments: str, script: str | None = None, folder: Path = PEERS) -> list[dict[str, object]]:
+    """What the peer's script in the folder (default: the one of its name) prints, a JSON object a line.
 
     One with an ``error`` if it does not install or run.
     """
     try:
-        said = _run([str(python_of(peer)), str(PEERS / f"peer_{script or peer}.py"), *arguments])
+        said = _run([str(python_of(peer)), str(folder / f"peer_{script or peer}.py"), *arguments])
     except subprocess.CalledProcessError as error:
         lines = (error.stderr or error.stdout or "").strip().splitlines()
         return [{"package": peer, "error": lines[-1] if lines else f"exit status {error.returncode}"}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ from runtime.domain.errors import DataError, MissingColumn
 from runtime.domain.spec import Spec
 from runtime.local_cluster import LocalCluster
 from runtime.pipeline.dataset import PreparedDataset
+from runtime.pipeline.lineage.sinks import FileSink
+from runtime.pipeline.lineage.telling import Lineage
 from runtime.pipeline.prepare import prepare
 from runtime.pipeline.sample import sample
 from runtime.storage.objects import ObjectStore
@@ -105,6 +108,15 @@ def test_a_database_is_read_by_its_query(warehouse: str, told: PreparedDataset, 
     assert found.digest == told.digest
 
 
+def test_floats_that_part_a_fleet_name_its_models_alike_in_files_and_frames(folder: Path, tmp_path: Path) -> None:
+    arrow(load().assign(carrier=load()["carrier"].map({"UA": 1.5}).fillna(2.0))).to_pandas().to_parquet(
+        folder / "floats.parquet", index=False
+    )
+    found = prepared({"parquet": str(folder / "floats.parquet")}, tmp_path)
+    assert [partition.model for partition in found.partitions] == ["flight-time-1.5", "flight-time-2.0"]
+    assert sample(spec_of({"parquet": str(folder / "floats.parquet")}), 9) == {each.model for each in found.partitions}
+
+
 def test_a_sample_of_files_is_the_sample_of_the_frame(folder: Path) -> None:
     assert sample(spec_of({"parquet": str(folder / "parquet")}), 3) == sample(SPEC, 3)
 
@@ -121,8 +133,13 @@ def test_one_model_of_all_rows_is_read_from_files(folder: Path, tmp_path: Path) 
     document = SPEC.as_document() | {"kind": "model", "name": "all-flights"}
     document["data"] |= {"source": {"parquet": str(folder / "parquet")}}
     del document["for_each"]
-    found = prepare(Spec.model_validate(document), store=ObjectStore.open(str(tmp_path)))
+    spec, told = Spec.model_validate(document), tmp_path / "lineage.jsonl"
+    with Lineage(FileSink(told)).run("prepare", spec) as run:
+        found = prepare(spec, store=ObjectStore.open(str(tmp_path)))
+        run.gave(found)
     assert [(partition.model, partition.rows) for partition in found.partitions] == [("all-flights", len(load()))]
+    (made,) = json.loads(told.read_text().splitlines()[1])["outputs"]
+    assert made["facets"]["version"]["datasetVersion"] == found.digest
 
 
 @pytest.mark.parametrize(
