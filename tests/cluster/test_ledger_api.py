@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -180,3 +181,18 @@ def test_a_governor_with_a_new_key_starts_only_where_the_earlier_one_is_named(
         assert checkpoint.size == published.size
     finally:
         ray.kill(third)
+
+
+def test_the_console_is_served_beside_it_and_records_what_a_form_says(ledger: httpx.Client) -> None:
+    base = str(ledger.base_url).removesuffix("/v1/ledger/")
+    with httpx.Client(base_url=f"{base}/console", trust_env=False, timeout=30) as browser:
+        page = browser.get("/access")
+        assert page.status_code == 200, page.text
+        assert browser.get("/static/console.js").status_code == 200
+        hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.text))
+        role = {"principal": "user:ada", "role": "auditor", "reason": "she asked", "move": "give"}
+        answer = browser.post("/access/roles", data=hidden | role, headers={"origin": base.removesuffix("/api")})
+        assert answer.status_code == 303, answer.text
+        assert "user:ada" in browser.get("/access").text
+        with browser.stream("GET", "/live", params={"since": 0}) as events:
+            assert next(line for line in events.iter_lines() if line.startswith("data: "))
