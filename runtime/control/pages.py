@@ -24,7 +24,7 @@ def page(size: int, items: Iterable[Item], limit: int, key: Callable[[Item], str
     """The first ``limit`` of the items, and the cursor after them if there are more."""
     found = list(islice(items, limit + 1))
     shown = found[:limit]
-    return {"size": size, "items": shown, "next": _spelled(key(shown[-1])) if len(found) > limit else None}
+    return {"size": size, "items": shown, "next": cursor_of(key(shown[-1])) if len(found) > limit else None}
 
 
 def whole(size: int, items: Iterable[Item]) -> dict[str, Any]:
@@ -52,7 +52,8 @@ def number_of(cursor: str | None) -> int | None:
     return int(key)
 
 
-def _spelled(key: str) -> str:
+def cursor_of(key: str) -> str:
+    """The cursor after the item with this key."""
     return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
 
 

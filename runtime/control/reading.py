@@ -148,6 +148,15 @@ def get_incidents(
         return pages.page(state.size, findings.incidents(state, wanted), limit, lambda each: str(each["entry"]))
 
 
+@router.get("/v1/inventory", summary="Who answers for which model")
+def get_inventory(asked: Asked, who: Who, as_of: AsOf = None) -> Document:
+    """Owner, tier, review and what is overdue; `fleetward inventory` counts its actual use beside."""
+    who.check(FLEET)
+    now = datetime.now(UTC) if as_of is None else _time_at(asked, as_of)
+    with asked.standing.at(as_of) as state:
+        return pages.whole(state.size, fleet.inventory(state, now))
+
+
 @router.get("/v1/specs", summary="Applied specs")
 def get_specs(asked: Asked, who: Who, as_of: AsOf = None) -> Document:
     """By name, with their digests."""
@@ -214,17 +223,19 @@ def get_entries(
     limit: Limit = FIRST_PAGE,
     cursor: Cursor = None,
 ) -> Document:
-    """What happened, with a sentence each."""
+    """What happened, with a sentence each. At most 20,000 entries are looked through: `next` goes on after them."""
     who.check(ENTRIES)
     log, size = asked.standing.log(), asked.standing.size()
     before = pages.number_of(cursor)
     end = size if before is None else min(before, size)
+    last = max(0, end - SCANNED)
     told = (
         entry_document(entry)
-        for entry in _backwards(log.entries, end, kind)
+        for entry in _backwards(log.entries, last, end, kind)
         if by in {None, entry.principal} and (model is None or concerns(entry, model))
     )
-    return pages.page(size, told, limit, lambda each: str(each["seq"]))
+    found = pages.page(size, told, limit, lambda each: str(each["seq"]))
+    return found if found["next"] is not None or not last else {**found, "next": pages.cursor_of(str(last))}
 
 
 @router.get("/v1/entries/{seq}", summary="One entry")
@@ -238,12 +249,19 @@ def get_entry(asked: Asked, who: Who, seq: Annotated[int, Path(ge=0, le=2**53)])
     raise NeverHeld(f"entry {seq}", asked.standing.size())
 
 
+def _time_at(asked: Asked, size: int) -> datetime:
+    """When the last of so many entries was recorded."""
+    return next((entry.time for entry in asked.standing.log().entries(max(size - 1, 0), 1)), datetime.now(UTC))
+
+
 _PAGE = 1_000
+SCANNED = 20_000
+"""Entries that one question looks through, so that a rare kind in a long ledger holds nobody up."""
 
 
-def _backwards(read: Any, end: int, kinds: list[str] | None) -> Iterable[Entry]:
-    while end > 0:
-        start = max(0, end - _PAGE)
+def _backwards(read: Any, last: int, end: int, kinds: list[str] | None) -> Iterable[Entry]:
+    while end > last:
+        start = max(last, end - _PAGE)
         found = [entry for entry in read(start, end - start, kinds or None) if entry.seq < end]
         yield from reversed(found)
         end = start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -13,7 +14,9 @@ from runtime.domain.policies import PolicyState
 from runtime.domain.pools import prefix_of
 from runtime.domain.state import DAWN, FleetState
 from runtime.policy import pools as policy
+from runtime.policy.accountable import Line, lines
 
+_LINE = TypeAdapter(Line)
 _POLICY = TypeAdapter(PolicyState)
 _WAITING = Asked(only_waiting=True)
 
@@ -87,3 +90,8 @@ def holds(state: FleetState) -> list[dict[str, Any]]:
 def policies(state: FleetState) -> list[dict[str, Any]]:
     """What overrides specs, or is proposed to, by name."""
     return [{"standing": each.standing, **_POLICY.dump_python(each, mode="json")} for each in state.policies.values()]
+
+
+def inventory(state: FleetState, now: datetime) -> list[dict[str, Any]]:
+    """Who answers for which model, by name: owner, tier, review, and what is overdue at this moment."""
+    return [_LINE.dump_python(each, mode="json") for each in lines(state, now)]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from runtime.control import reading
 from runtime.domain.events import ModelSuspended
 from runtime.domain.tokens import Role, RoleGiven, RoleTaken, TokenRevoked
 from tests.unit.control.ground import Asker, Ground, problem_of
@@ -68,6 +69,14 @@ def test_entries_of_a_kind_and_of_a_model_can_be_asked(ada: Asker) -> None:
     assert not walked(ada, "entries", 10, kind="version_promoted", model="minutes-b")
 
 
+def test_a_rare_entry_is_found_a_stretch_at_a_time(ada: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "SCANNED", 5)
+    first = ada.told("entries", kind="governor_started")
+    assert (first["items"], first["next"] is None) == ([], False)
+    assert [each["seq"] for each in walked(ada, "entries", 10, kind="governor_started")] == [0]
+    assert len(walked(ada, "entries", 2)) == first["size"]
+
+
 def test_versions_that_wait_stand_in_the_queue_with_what_a_decision_needs(ada: Asker, ground: Ground) -> None:
     (waiting,) = ada.told("approvals")["items"]
     assert (waiting["model"], waiting["version"], waiting["needed"]) == ("minutes-a", 3, 1)
@@ -89,6 +98,16 @@ def test_findings_are_told_newest_first_with_their_standing(ada: Asker) -> None:
 def test_how_much_waits_is_counted(ada: Asker) -> None:
     findings = len(walked(ada, "findings", 5, waiting="true"))
     assert ada.told("waiting") == {"approvals": 1, "findings": findings, "incidents": 0, "rollouts": 0}
+
+
+def test_who_answers_for_which_model_is_told_for_any_moment(ada: Asker, ground: Ground) -> None:
+    lines = ada.told("inventory")["items"]
+    assert [(each["model"], each["team"], each["risk_tier"]) for each in lines] == [
+        ("minutes-a", "planning", "medium"),
+        ("minutes-b", "planning", "medium"),
+    ]
+    assert [each["model"] for each in ada.told("inventory", as_of=3)["items"]] == ["minutes-a"]
+    assert ada.told("inventory", as_of=0)["items"] == []
 
 
 def test_specs_pools_and_versions_are_told(ada: Asker) -> None:
