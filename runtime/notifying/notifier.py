@@ -58,13 +58,17 @@ class Notifier:
         self._clock, self._origin = clock, origin
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until it is stopped."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._follow(stop))
-            for channel in self._notify.channels:
-                tasks.create_task(self._serve(channel, stop))
-        for sender in self._senders.values():
-            await sender.close()
+        """Until it is stopped. Raises what no further try can mend, such as ``LedgerCorrupt``."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._follow(stop))
+                for channel in self._notify.channels:
+                    tasks.create_task(self._serve(channel, stop))
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from group
+        finally:
+            for sender in self._senders.values():
+                await sender.close()
 
     async def _follow(self, stop: asyncio.Event) -> None:
         while not stop.is_set():

@@ -9,6 +9,7 @@ import hmac
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ import pytest
 
 from runtime.domain import events as e
 from runtime.domain.entry import Draft
+from runtime.domain.errors import LedgerCorrupt
 from runtime.ledger.errors import KeyUnusable
 from runtime.ledger.log import Log
 from runtime.notifying.following import Follower
@@ -30,37 +32,10 @@ from runtime.notifying.outbox import Outbox
 from runtime.notifying.subscriptions import Channel, Notify
 from runtime.notifying.webhook import Undelivered, WebhookSender
 from tests.unit.domain.lives import MODEL, MONDAY, a_finding, a_spec, applied, declared
+from tests.unit.notifying.conftest import Server
 from tests.waiting import wait_until
 
 SECRET = b"a secret of some length"
-RECEIVER = Path(__file__).with_name("receiver.py")
-
-
-class Server:
-    def __init__(self, process: subprocess.Popen[str], kept: Path) -> None:
-        assert process.stdout is not None
-        self._kept, self.port = kept, int(process.stdout.readline())
-
-    def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.port}/{path}"
-
-    def requests(self, path: str = "") -> list[dict[str, Any]]:
-        if not self._kept.exists():
-            return []
-        found = [json.loads(line) for line in self._kept.read_text().splitlines()]
-        return [each for each in found if not path or each["path"] == f"/{path}"]
-
-    def taken(self, path: str) -> list[dict[str, Any]]:
-        """CloudEvents that were answered with 204."""
-        return [json.loads(each["body"]) for each in self.requests(path) if each["status"] == 204]
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    kept = tmp_path / "requests.jsonl"
-    with subprocess.Popen([sys.executable, str(RECEIVER), str(kept)], stdout=subprocess.PIPE, text=True) as process:
-        yield Server(process, kept)
-        process.kill()
 
 
 @pytest.fixture
@@ -279,6 +254,18 @@ def test_a_notifier_that_is_killed_loses_nothing(server: Server, secret: Path, l
     findings = [event["data"]["event"]["finding"] for event in server.taken("take")]
     assert set(findings) == {f"finding-{number}" for number in range(100)}
     assert len(findings) <= 102, "at most what was on its way when it was killed came twice"
+
+
+def test_a_ledger_that_is_damaged_ends_it_with_its_own_error(
+    server: Server, secret: Path, ledger: Log, outbox: Outbox, tmp_path: Path
+) -> None:
+    notify = config(server, secret, "take")
+    follower = Follower(ledger, outbox, notify, "o")
+    tell(ledger, a_finding())
+    with sqlite3.connect(tmp_path / "ledger.db") as connection:
+        connection.execute("UPDATE entries SET leaf = CAST('{}' AS BLOB) WHERE seq = 2")
+    with pytest.raises(LedgerCorrupt, match="entry 2"):
+        asyncio.run(Notifier(follower, outbox, notify, senders_of(notify)).run(asyncio.Event()))
 
 
 def test_pauses_grow_and_differ_by_chance_and_are_bounded() -> None:
