@@ -3,8 +3,8 @@
 ``quiet_until``: it has told what it found, and does not tell it again before.
 
 When the change began is Page's estimate: the sum of the ticks' log e-values, started anew whenever it falls to 0
-(CUSUM, Page 1954). The evidence itself, a Shiryaev-Roberts sum, does not tell: without any change it grows like the
-number of ticks.
+(CUSUM, Page 1954), and by a tick that alone would raise the alarm. The evidence itself, a Shiryaev-Roberts sum, does
+not tell: without any change it grows like the number of ticks.
 """
 
 from __future__ import annotations
@@ -82,8 +82,9 @@ class Gauge:
         if self.gained <= 0 and not reading.alarm:
             self.since, self.window, self.unseen = None, Counts.empty(self.profile.layout), {}
         else:
-            self.since = self.since or tick_start
-            self.window = self.window + counts
+            alone = tick >= self.plan.threshold  # it began here: what came before would only blur what it looks like
+            self.since = tick_start if alone or self.since is None else self.since
+            self.window = counts if alone else self.window + counts
         return reading
 
     def statistics(

@@ -88,6 +88,8 @@ def test_answers_that_are_no_numbers_end_a_step_before_any_outcome(tmp_path: Pat
 
 def test_slow_answers_end_a_step(tmp_path: Path) -> None:
     world = under_rollout(tmp_path, latency_p99_ms=50)
+    found: list[e.RolloutMeasured] = []
+    number = 0
     for number in range(20):
         today = Traffic(number, rows=1)
         world.hand_in(today.decision, beside(today, [100.0], latency_us=90_000 if number % 2 else 800))

@@ -139,7 +139,8 @@ def test_data_that_broke_call_off_a_retraining_that_waits() -> None:
     history.after(a_finding(), reached("finding-1", Action.RETRAIN, priority=1.0))
     assert history.model.due == "finding-1"
     history.after(broken(), reached("finding-2", Action.CALL_A_PERSON), closed(MONDAY))
-    assert (history.model.due, history.model.broken) == (None, "finding-2")
+    stopped = history.state.model(MODEL)
+    assert (stopped.due, stopped.broken) == (None, "finding-2")
     assert started(history) == []
 
 
