@@ -151,3 +151,10 @@ def test_a_cell_that_a_spreadsheet_would_compute_is_only_text() -> None:
     from runtime.console.web.pages.inventory import _cell
 
     assert [_cell(each) for each in ("=1+1", "@a", "-2", "fine", 3)] == ["'=1+1", "'@a", "'-2", "fine", "3"]
+
+
+def test_the_console_without_its_last_slash_leads_there(
+    looked_at: Served, browser_of: Callable[[Served], Browser]
+) -> None:
+    answer = browser_of(looked_at).get("http://fleet/api/console")
+    assert (answer.status_code, answer.headers["location"]) == (308, "/api/console/")
