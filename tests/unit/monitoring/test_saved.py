@@ -53,7 +53,8 @@ def test_every_field_of_a_watch_is_written() -> None:
     message = "write it in runtime/monitoring/watch_form.py as well, or a restart forgets it"
     assert set(vars(Watch(MODEL))) == watch_form.WRITTEN, message
     assert {each.name for each in fields(Trial)} == {
-        *("version", "champion", "step", "needed", "metric", "classes", "moments", "told")
+        *("version", "champion", "step", "needed", "metric", "classes", "moments", "told", "guardrail", "cuts"),
+        *("excess", "answered", "failed", "timed", "slow", "apart", "pairs", "ended"),
     }, message
     assert {each.name for each in fields(Gauge)} == {
         *("profile", "plan", "state", "open_tick", "window", "since", "evidence", "gained", "quiet_until", "unseen")
