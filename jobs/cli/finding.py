@@ -136,7 +136,7 @@ def _until(text: str, now: datetime) -> datetime:
 
 
 def _document(reader: Reader, found: FindingState | IncidentState) -> dict[str, Any]:
-    from jobs.cli.documents import finding_document, incident_document
+    from runtime.control.views.findings import finding_document, incident_document
     from runtime.domain.state import FindingState
 
     now = reader.head().ticks_until

@@ -43,7 +43,9 @@ def history(
         with output.working("reading the ledger"):
             entries = newest(reader, name, kinds, limit)
     if output_ is Format.JSON:
-        output.as_json([told(entry) for entry in entries])
+        from runtime.control.views.entries import entry_document
+
+        output.as_json([entry_document(entry) for entry in entries])
     else:
         _show(entries)
     if limit and len(entries) == limit:
@@ -63,13 +65,6 @@ def newest(reader: Reader, name: str | None, kinds: frozenset[str], limit: int) 
         if len(found) == limit:
             break
     return list(found)
-
-
-def told(entry: Entry) -> dict[str, Any]:
-    """An entry's document with its sentence."""
-    from runtime.console.sentences import sentence
-
-    return {**entry.as_document(), "sentence": sentence(entry)}
 
 
 def _backwards(reader: Reader) -> Iterator[Entry]:

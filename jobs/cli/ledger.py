@@ -102,7 +102,7 @@ def show(
     """Show one entry whole: its sentence, its fields and its leaf hash."""
     import json
 
-    from jobs.cli.history import told
+    from runtime.control.views.entries import entry_document
     from runtime.ledger.merkle import leaf_hash
 
     with reading(offline=offline, database=database, as_of=as_of) as reader:
@@ -111,7 +111,7 @@ def show(
     if not found or found[0].seq != seq:
         raise CommandFailed(f"there is no entry {seq}: the ledger has {size}")
     (entry,) = found
-    document = {**told(entry), "leaf_hash": leaf_hash(entry.leaf()).hex()}
+    document = {**entry_document(entry), "leaf_hash": leaf_hash(entry.leaf()).hex()}
     if output_ is Format.JSON:
         output.as_json(document)
         return

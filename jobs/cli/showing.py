@@ -62,7 +62,7 @@ def _show_status(document: dict[str, Any], publication: Publication | None) -> N
 
 
 def _status_document(reader: Reader) -> dict[str, Any]:
-    from jobs.cli.documents import fleet_document
+    from runtime.control.views.models import fleet_document
     from runtime.domain.base import rfc3339
     from runtime.domain.state import DAWN
 
@@ -107,7 +107,7 @@ def models(
     as_of: Past = None,
 ) -> None:
     """List all models: who serves, what is being rolled out, what is due."""
-    from jobs.cli.documents import model_line
+    from runtime.control.views.models import model_line
 
     with reading(offline=offline, database=database, as_of=as_of) as reader:
         found = [model_line(model) for model in reader.models()]
@@ -152,7 +152,7 @@ def model(
     as_of: Past = None,
 ) -> None:
     """Show one model: its versions with their tests, its rollout, its findings."""
-    from jobs.cli.documents import model_document
+    from runtime.control.views.models import model_document
 
     with reading(offline=offline, database=database, as_of=as_of) as reader:
         found = reader.model(name)
@@ -173,7 +173,7 @@ _SHOWN_FINDINGS = 5
 
 
 def _show_model(model_: ModelState) -> None:
-    from jobs.cli.documents import retraining_of, rollout_of, standing
+    from runtime.control.views.models import retraining_of, rollout_of, standing
 
     champion = "none" if model_.champion is None else f"version {model_.champion}"
     former = ", ".join(str(number) for number in model_.former)
@@ -248,7 +248,7 @@ def _listed(
     reader: Reader, name: str | None, *, only_waiting: bool
 ) -> list[tuple[FindingState | IncidentState, dict[str, Any]]]:
     """Incidents and findings with their documents, oldest first."""
-    from jobs.cli.documents import finding_document, incident_document
+    from runtime.control.views.findings import finding_document, incident_document
     from runtime.policy.triage import WAITING
 
     now, models = reader.head().ticks_until, {each.name: each for each in reader.models()}

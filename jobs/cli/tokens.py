@@ -17,7 +17,6 @@ from jobs.cli.options import Format, Output, Principal, Reason
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from runtime.domain.state import TokenState
     from runtime.domain.tokens import Role
 
 _PERSON = re.compile(r"user:[\x21-\x7e]{1,250}")
@@ -131,8 +130,9 @@ def revoke(token: _Token, reason: Reason, as_: Principal = None) -> None:
 def list_tokens(output_: Output = Format.TABLE) -> None:
     """List the keys: whose they are, what they are good for, and until when. No secret is kept that could be shown."""
     from jobs.cli.governed import Governed
+    from runtime.control.views.access import token_document
 
-    documents = [_document(token) for token in Governed.connected(acting_as(None)).tokens()]
+    documents = [token_document(token, datetime.now(UTC)) for token in Governed.connected(acting_as(None)).tokens()]
     if output_ is Format.JSON:
         output.as_json(documents)
         return
@@ -154,13 +154,6 @@ def list_tokens(output_: Output = Format.TABLE) -> None:
         right=("QUOTA",),
         wrapped=("MODELS",),
     )
-
-
-def _document(token: TokenState) -> dict[str, Any]:
-    key = token.key
-    state = "live" if key.is_live(datetime.now(UTC)) else "revoked" if key.revoked else "expired"
-    shown = key.model_dump(mode="json", exclude={"secret", "revoked"})
-    return {**shown, "state": state, "by": token.by, "reason": token.reason}
 
 
 @role_app.command("give")

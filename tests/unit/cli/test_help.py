@@ -26,7 +26,7 @@ COMMANDS = {
     *("approve", "reject", "rollback", "suspend", "resume", "budget"),
     *("renew", "revoke", "break-glass", "review", "retire", "inventory"),
     *("drift", "calibration"),
-    *("get", "describe", "diff", "watch"),
+    *("get", "describe", "diff", "watch", "doctor"),
     *("rollout", "capacity"),
     *("check", "card", "bom", "passport", "evidence", "decision", "explain", "report", "verify", "witness", "anchors"),
     *("hold", "release", "retention", "erase", "pool"),
@@ -100,7 +100,7 @@ def test_every_command_explains_itself(name: str, run: Run) -> None:
     sorted(
         COMMANDS
         - {*JOBS, "apply", "approve", "reject", "rollback", "suspend", "resume", "hold", "release", "pool", "budget"}
-        - {"renew", "revoke", "break-glass", "review", "retire"}
+        - {"renew", "revoke", "break-glass", "review", "retire", "capacity"}
     ),
 )
 def test_every_reading_command_answers_in_both_formats(name: str) -> None:
