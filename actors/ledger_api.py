@@ -5,7 +5,7 @@
     console/...       the web console, over both
 
 Not in the model servers, since a follower that reads a million entries must not slow predictions, and their nodes
-need no way to the database. It runs on the head, where a SQLite ledger lies.
+need no way to the database. It runs where the control plane does, since a SQLite ledger lies there.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ray.serve import Application, RunTarget
 from ray.serve.schema import ApplicationStatus
 
 from actors.commanding import GovernorCommands
+from actors.control import control_resource
 from actors.front import start_front
 from actors.names import API
 from runtime.control.admission import Admission
@@ -35,7 +36,6 @@ from runtime.settings import Settings
 
 PREFIX = "/api"
 READY_WITHIN = timedelta(seconds=120)
-_ON_THE_HEAD = {"node:__internal_head__": 0.001}
 _ASK_SECONDS = 0.1
 
 
@@ -66,7 +66,7 @@ def api_app(settings: Settings) -> Application:
         max_ongoing_requests=MOST_WATCHERS + 64,
         graceful_shutdown_wait_loop_s=0.2,
         graceful_shutdown_timeout_s=5.0,
-        ray_actor_options={"num_cpus": 0, "resources": _ON_THE_HEAD},
+        ray_actor_options={"num_cpus": 0, "resources": control_resource()},
         logging_config={"enable_access_log": False},
     )
     bound: Application = deploy(serve.ingress()(LedgerApi)).bind(
