@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import shutil
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
