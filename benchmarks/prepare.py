@@ -5,10 +5,7 @@ count missing and infinite values, and write each part as zstd Parquet under the
 what a ledger needs: ties in one order, types made canonical, and a digest of the values that no library's version
 changes; `--leakage` adds the search for features that know the target, which the peers do not do either.
 
-    python benchmarks/prepare.py [--rows 1000000] [--partitions 100] [--rounds 5] [--leakage] [--memory]
-
-`--memory` measures instead how a preparation's memory grows with its data, on a Ray of its own (one core, a small
-object store): peak resident memory of all processes, over data of one, two and four times as many rows.
+    python benchmarks/prepare.py [--rows 1000000] [--partitions 100] [--rounds 5] [--leakage]
 """
 
 import argparse
@@ -109,16 +106,10 @@ def main() -> None:
     parser.add_argument("--partitions", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--leakage", action="store_true")
-    parser.add_argument("--memory", action="store_true")
     options = parser.parse_args()
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    if options.memory:
-        from preparing.memory import grown
-
-        known["memory"] = grown(write)
-    else:
-        name = "with leakage" if options.leakage else "alike"
-        known[name] = {"rows": options.rows, "partitions": options.partitions, "sides": compare(options)}
+    name = "with leakage" if options.leakage else "alike"
+    known[name] = {"rows": options.rows, "partitions": options.partitions, "sides": compare(options)}
     known["load"] = [round(each, 1) for each in os.getloadavg()]
     RESULTS.write_text(json.dumps(known, indent=2) + "\n")
 
