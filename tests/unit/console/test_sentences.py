@@ -19,6 +19,7 @@ from runtime.domain.events.versions import DecisionsRead
 from runtime.domain.grant import SignedGrant
 from runtime.domain.people import People, Seat
 from runtime.domain.pools import PoolOptions
+from runtime.domain.metrics import Metric
 from runtime.domain.reports import Comparison, EvaluationReport, FeatureStatistic, GateResult, WindowPerformance
 from runtime.domain.tokens import Role
 from runtime.domain.verdict import Action, Verdict
@@ -229,6 +230,42 @@ CASES: list[tuple[e.Event, str]] = [
     (
         e.RolloutAborted(model=MODEL, version=3, reason="above the guardrail"),
         f"{MODEL}: rollout of version 3 aborted: above the guardrail",
+    ),
+    (
+        e.RolloutPaused(model=MODEL, version=3, reason="a strike"),
+        f"{MODEL}: rollout of version 3 paused: a strike",
+    ),
+    (
+        e.RolloutResumed(model=MODEL, version=3, reason="it is over"),
+        f"{MODEL}: rollout of version 3 goes on: it is over",
+    ),
+    (
+        e.WavesStopped(spec="flights", batch="b1", wave=1, fallen=(MODEL,), of=2, reason="1 of 2 were ended"),
+        "flights: waves of batch b1 stopped after wave 1: 1 of 2 were ended",
+    ),
+    (
+        e.WavesResumed(spec="flights", batch="b1", reason="a feed was late"),
+        "flights: waves of batch b1 go on: a feed was late",
+    ),
+    (
+        e.RetrainingBudgetSet(models=20, every=timedelta(days=7), reason="one machine"),
+        "fleet: retraining budget set, at most 20 models in 7 days: one machine",
+    ),
+    (
+        e.RetrainingScored(
+            model=MODEL,
+            version=3,
+            batch="b1",
+            finding="f1",
+            metric=Metric.MAE,
+            before=12.0,
+            after=8.5,
+            usual=8.0,
+            rows=30,
+            helped=True,
+            as_of=NOON,
+        ),
+        f"{MODEL}: retraining of version 3 helped, MAE 8.50 on 30 rows, against 12.00 at the alarm and 8.00 usually",
     ),
     (
         e.VersionPromoted(model=MODEL, version=3, reason="the last step"),
