@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from runtime.domain.errors import DataError
@@ -38,7 +39,7 @@ def check_leakage(where: str, table: object, layout: Layout, limit: float) -> No
         if field.kind is FieldKind.NUMBER:
             found = _knows(numbers(column)[::step], target, layout.task)
         else:
-            found = max(_knows(each, target, layout.task) for each in _of_text(texts(column)[::step], target, layout))
+            found = _text_knows(texts(column)[::step], target, layout)
         if found > limit:
             raise DataError(
                 where,
@@ -47,20 +48,32 @@ def check_leakage(where: str, table: object, layout: Layout, limit: float) -> No
             )
 
 
-def _of_text(column: Column, target: Floats, layout: Layout) -> Iterator[Floats]:
-    """Numbers that stand for a text: what it spells, and the share of a class, or the mean rank, in its other rows."""
+def _text_knows(column: Column, target: Floats, layout: Layout) -> float:
+    """By the number that a text spells, or by the share of a class, or the mean rank, in the other rows of the text."""
     values, places, counts = np.unique(
         np.array(["" if each is None else each for each in column.tolist()]), return_inverse=True, return_counts=True
     )
-    yield np.array([_number(value) for value in values.tolist()])[places]
+    spelled = np.array([_number(value) for value in values.tolist()])[places]
+    others = _means_of_others(target, places, counts, layout.task)
+    return max(
+        _knows(spelled, target, layout.task),
+        # Only one way round: the others' mean falls as a row's own target rises, whether or not the text says anything.
+        *(_rises(each, target, layout.task, value) for value, each in others),
+    )
+
+
+def _means_of_others(
+    target: Floats, places: NDArray[np.intp], counts: NDArray[np.intp], task: Task
+) -> Iterator[tuple[float, Floats]]:
+    """Of each row, what the others of its text have: by class, or (as class 0) of ranks."""
     among = np.where(counts[places] > 1, counts[places] - 1, np.nan)  # a text that stands once says nothing of others
-    if layout.task is not Task.CLASSIFICATION:
+    if task is not Task.CLASSIFICATION:
         ranked = rankdata(target)
-        yield (np.bincount(places, ranked)[places] - ranked) / among
+        yield 0.0, (np.bincount(places, ranked)[places] - ranked) / among
         return
     for value in np.unique(target):
         inside = (target == value).astype(np.float64)
-        yield (np.bincount(places, inside)[places] - inside) / among
+        yield float(value), (np.bincount(places, inside)[places] - inside) / among
 
 
 def _number(text: str) -> float:
@@ -71,18 +84,27 @@ def _number(text: str) -> float:
 
 
 def _knows(feature: Floats, target: Floats, task: Task) -> float:
+    """How well the feature ranks the rows as the target does, either way round."""
+    if task is not Task.CLASSIFICATION:
+        return max(_rises(feature, target, task), _rises(-feature, target, task))
+    values = np.unique(target)
+    return max(_rises(each, target, task, value) for value in values for each in (feature, -feature))
+
+
+def _rises(feature: Floats, target: Floats, task: Task, value: float = 0.0) -> float:
+    """How well the feature rises with the target, or with being of the class ``value``; 1 at most."""
     present = ~np.isnan(feature)
     feature, target = feature[present], target[present]
     if len(feature) < ENOUGH_ROWS or np.ptp(feature) == 0:
         return 0.0
     if task is Task.CLASSIFICATION:
-        return max(_separates(feature, target == value) for value in np.unique(target))
-    return float(abs(np.corrcoef(rankdata(feature), rankdata(target))[0, 1])) if np.ptp(target) else 0.0
+        return _separates(feature, target == value)
+    return float(np.corrcoef(rankdata(feature), rankdata(target))[0, 1]) if np.ptp(target) else 0.0
 
 
-def _separates(feature: Floats, inside: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
+def _separates(feature: Floats, inside: NDArray[np.bool_]) -> float:
     count, rest = int(inside.sum()), int((~inside).sum())
     if min(count, rest) < ENOUGH_ROWS // 5:
         return 0.0
     auc = (rankdata(feature)[inside].sum() - count * (count + 1) / 2) / (count * rest)
-    return float(abs(2 * auc - 1))
+    return float(2 * auc - 1)

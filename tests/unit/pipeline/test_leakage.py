@@ -76,6 +76,16 @@ def test_a_text_that_stands_for_a_class_is_refused_and_one_that_hints_at_it_pass
     checked(given.assign(dest=np.where(hints, "settled", "open")), **BINARY)
 
 
+@pytest.mark.parametrize("share", [1.0, 0.9, 0.5])
+def test_a_text_that_most_rows_have_alike_says_nothing_of_them(share: float) -> None:
+    """Without a row itself, the mean of its text's rows falls as the row's own target rises."""
+    chance = np.random.default_rng(2)
+    given = frame(200).assign(dest=np.where(chance.random(200) < share, "usual", "other"))
+    checked(given)
+    given["air_time"] = (given["air_time"] > given["air_time"].median()).astype(float)
+    checked(given, **BINARY)
+
+
 def test_texts_that_stand_once_say_nothing_of_each_other() -> None:
     checked(frame(200).assign(dest=[f"flight {at}" for at in range(200)]))
 
