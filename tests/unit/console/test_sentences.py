@@ -17,9 +17,9 @@ from runtime.domain import tokens as t
 from runtime.domain.entry import Entry
 from runtime.domain.events.versions import DecisionsRead
 from runtime.domain.grant import SignedGrant
+from runtime.domain.metrics import Metric
 from runtime.domain.people import People, Seat
 from runtime.domain.pools import PoolOptions
-from runtime.domain.metrics import Metric
 from runtime.domain.reports import Comparison, EvaluationReport, FeatureStatistic, GateResult, WindowPerformance
 from runtime.domain.tokens import Role
 from runtime.domain.verdict import Action, Verdict
