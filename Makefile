@@ -83,7 +83,7 @@ test: compiled ## run all tests
 check: install ## format, lint, types, floors and the quick tests: no Ray, no database server
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy $(CODE)
+	$(BIN)/mypy
 	$(BIN)/lint-imports
 	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest $(PARALLEL) -m 'not slow and not server' $(FAST_TESTS)
 

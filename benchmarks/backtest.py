@@ -32,7 +32,7 @@ from tests.unit.backtest.lived import Fleet  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "backtest.json"
 REACH_SECONDS = 60.0
-POLICIES = {
+POLICIES: dict[str, dict[str, object]] = {
     "retraining": {"retrain": {"degraded_by": 0.5}},
     "thresholds": {"monitor": {"false_alarm_every": 20_000}, "retrain": {"degraded_by": 0.5}},
 }

@@ -17,8 +17,8 @@ FLEETWARD_PEPPER     the secret that API keys are checked with: a file of mode 0
 FLEETWARD_OIDC       the identity provider whose tokens are accepted: a YAML file (default none)
 FLEETWARD_CREDENTIAL who this command line proves to be: a file of mode 0600 with the line
                      "authorization: Bearer CREDENTIAL" (default in FLEETWARD_HOME)
-FLEETWARD_URL        a fleet that this command line reaches over HTTP, without Ray: https://HOST:PORT (default the cluster
-                     of FLEETWARD_HOME)
+FLEETWARD_URL        a fleet that this command line reaches over HTTP, without Ray: https://HOST:PORT (default the
+                     cluster of FLEETWARD_HOME)
 FLEETWARD_TLS_CERTIFICATE, FLEETWARD_TLS_KEY  PEM files, for Serve's own proxy (default none)
 FLEETWARD_REPLICAS   replicas of the default pool (default 2)
 FLEETWARD_SERVING_LABELS  which machines replicas run on, by Ray's labels: KEY=VALUE, KEY=VALUE (default any)

@@ -25,10 +25,11 @@ class Share(Document):
 
 
 class FeatureReport(Document):
-    """One feature, over the whole window. ``log_score``: ln(weight x evidence), which they are ranked by.
+    """One feature, over the whole window. ``log_score``: ln(weight x evidence), which they are
+    ranked by.
 
-    ``importance``: the share in which the version's answers hang on it, where its package says so. ``direction``: how it
-    moved, where there is evidence that it did.
+    ``importance``: the share in which the version's answers hang on it, where its package says so. ``direction``: how
+    it moved, where there is evidence that it did.
     ``ks`` and ``wasserstein`` (in the feature's unit) stand with numbers alone; ``unseen`` are categories that the
     baseline has not, the most frequent ones, with their rows.
     """

@@ -126,7 +126,14 @@ _ALLOWED: dict[Role, tuple[type, ...]] = {
         t.AuthenticationSet,
         t.TokenCreated,  # the first admin's
     ),
-    Role.MONITOR: (e.FindingOpened, e.TicksClosed, e.RolloutMeasured, e.RetrainingScored, a.TrafficMeasured, e.MonitorSaved),
+    Role.MONITOR: (
+        e.FindingOpened,
+        e.TicksClosed,
+        e.RolloutMeasured,
+        e.RetrainingScored,
+        a.TrafficMeasured,
+        e.MonitorSaved,
+    ),
     Role.REPLICA: (e.SegmentSealed, e.RecordsLost, e.RecordsDropped, e.LoadRefused, t.AccessRefused),
 }
 

@@ -236,7 +236,9 @@ def _(event: e.FindingOpened, state: FleetState, now: datetime, sign: Sign) -> l
     opened = incidents.common_cause(state, event) if known is None else None
     common = opened if known is None else known.opened
     traffic = state.traffic.get(event.model)
-    answer = retraining.verdict(event, model, spec, traffic) if common is None else retraining.laid_to(event, spec, common)
+    answer = (
+        retraining.verdict(event, model, spec, traffic) if common is None else retraining.laid_to(event, spec, common)
+    )
     reached = e.VerdictReached(
         finding=event.finding,
         model=event.model,

@@ -26,7 +26,8 @@ from runtime.settings import Settings
 from runtime.storage.objects import ObjectStore
 from runtime.storage.segments import seal
 from tests.unit.domain.lives import FULL, MODEL, a_spec, applied, declared, evaluated, promoted, registered, started
-from tests.unit.governance.test_writer import OPERATOR, Desk
+from tests.unit.governance.desk import Desk
+from tests.unit.governance.test_writer import OPERATOR
 from tests.unit.monitoring.world import BASELINE, Traffic, day, frames
 from tests.waiting import wait_until
 

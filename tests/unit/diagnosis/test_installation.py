@@ -66,7 +66,7 @@ def test_a_secret_that_others_can_read_is_broken_and_the_command_against_it_is_t
 
 def test_a_disk_that_is_nearly_full_is_told_before_it_is(healthy: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     def with_free(free: int) -> Callable[[Path], os.statvfs_result]:
-        return lambda _path: type("Usage", (), {"free": free})()  # type: ignore[return-value]
+        return lambda _path: type("Usage", (), {"free": free})()
 
     for free, health in ((100 << 30, Health.OK), (1 << 30, Health.WARN), (1 << 20, Health.FAIL)):
         monkeypatch.setattr("shutil.disk_usage", with_free(free))
