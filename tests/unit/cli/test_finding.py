@@ -134,7 +134,7 @@ def test_a_finding_whose_evidence_is_gone_is_shown_without_it(up: Installation, 
 
 def test_the_document_of_a_finding_has_its_evidence_and_where_it_stands(evident: str, answer: Told) -> None:
     document = answer("finding", evident, "--offline")
-    assert document["standing"] == "benign"  # the policy saw no outcomes
+    assert document["standing"] == "open"  # a column that goes missing calls a person
     assert document["features"][0]["direction"] == "missing"
     assert document["evidence_document"]["window"]["rows"] == 600
     assert document["answered"] is None
