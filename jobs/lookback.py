@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jobs.looking.back import Against, Rows
-    from runtime.domain.spec import Monitoring, Spec
+    from runtime.domain.spec import Spec
+    from runtime.domain.watched import Monitoring
     from runtime.monitoring.baseline import Baseline
 
 
@@ -125,7 +126,7 @@ def _rows(options: argparse.Namespace, spec: Spec | None) -> Rows:
 
 def _against(options: argparse.Namespace, rows: Rows, spec: Spec | None) -> Against:
     from jobs.looking.back import Against, references_before
-    from runtime.domain.spec import Monitoring
+    from runtime.domain.watched import Monitoring
     from runtime.monitoring.past import Reference
 
     monitor = Monitoring() if spec is None else spec.monitor

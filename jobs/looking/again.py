@@ -13,7 +13,7 @@ from typing import Any
 
 from runtime.domain import events as e
 from runtime.domain.entry import Entry
-from runtime.domain.spec import Monitoring
+from runtime.domain.watched import Monitoring
 from runtime.ledger.log import Log
 from runtime.monitoring.again import Share, again
 from runtime.monitoring.fold import Monitor

@@ -20,7 +20,8 @@ import pandas as pd
 
 from runtime.domain.data import name_of
 from runtime.domain.errors import DataError
-from runtime.domain.spec import Monitoring, Spec
+from runtime.domain.spec import Spec
+from runtime.domain.watched import Monitoring
 from runtime.monitoring.past import Counting, Reference, checked, document_of, packed, times_of, unpacked
 from runtime.pipeline.cores import cluster_cores
 from runtime.pipeline.replay import models_of

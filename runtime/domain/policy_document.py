@@ -31,7 +31,9 @@ from runtime.domain.guards import Guardrail
 from runtime.domain.ids import digest_of
 from runtime.domain.misfit import misfit
 from runtime.domain.policies import PolicyName
-from runtime.domain.spec import Approval, Monitoring, Retraining, RiskTier, Spec, step_of
+from runtime.domain.spec import Approval, RiskTier, Spec
+from runtime.domain.steps import step_of
+from runtime.domain.watched import Monitoring, Retraining
 
 SECTIONS = ("monitor", "retrain", "approval", "guardrail")
 _THE_SPECS: dict[str, frozenset[str]] = {

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from runtime.domain import events as e
 from runtime.domain.entry import Entry
 from runtime.domain.errors import IntegrityError
-from runtime.domain.spec import Monitoring, Spec
+from runtime.domain.spec import Spec
+from runtime.domain.watched import Monitoring
 from runtime.monitoring.fold import Monitor
 from runtime.monitoring.shards import Shard
 from runtime.storage.objects import ObjectMissing

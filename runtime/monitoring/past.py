@@ -20,7 +20,7 @@ import pandas as pd
 
 from runtime.domain import events as e
 from runtime.domain.checks import Checks
-from runtime.domain.spec import Monitoring
+from runtime.domain.watched import Monitoring
 from runtime.monitoring.baseline import Baseline
 from runtime.monitoring.checking import Checking, boundaries_of
 from runtime.monitoring.gauge import Gauge

@@ -9,7 +9,7 @@ from typing import Any
 from runtime.domain import events as e
 from runtime.domain.checks import Breach
 from runtime.domain.ids import derived_id, digest_of
-from runtime.domain.spec import Monitoring
+from runtime.domain.watched import Monitoring
 from runtime.monitoring.evidence import evidence_of
 from runtime.monitoring.gauge import Gauge
 from runtime.monitoring.watch import Watch

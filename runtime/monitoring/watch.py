@@ -13,7 +13,8 @@ from runtime.domain.checks import Checks
 from runtime.domain.events import FindingKind, FindingOpened
 from runtime.domain.reports import EstimatedPerformance, SliceGap, WindowPerformance
 from runtime.domain.schema import Schema
-from runtime.domain.spec import Monitoring, Spec
+from runtime.domain.spec import Spec
+from runtime.domain.watched import Monitoring
 from runtime.monitoring.baseline import Baseline
 from runtime.monitoring.checking import Checking
 from runtime.monitoring.forecast import Forecast

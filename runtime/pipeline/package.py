@@ -24,7 +24,8 @@ from runtime.domain.events import VersionEvaluated, VersionRegistered
 from runtime.domain.ids import Digest, digest_of
 from runtime.domain.reports import EvaluationReport
 from runtime.domain.schema import TWO, Schema, Task
-from runtime.domain.spec import Monitoring, Spec
+from runtime.domain.spec import Spec
+from runtime.domain.watched import Monitoring
 from runtime.flavors import Floats
 from runtime.pipeline.card import model_card
 from runtime.pipeline.dataset import Partition

@@ -29,7 +29,8 @@ import numpy as np
 from runtime.domain.data import Split
 from runtime.domain.errors import DataError, TooFewRows
 from runtime.domain.schema import Task
-from runtime.domain.spec import Alternating, Spec
+from runtime.domain.spec import Spec
+from runtime.domain.watched import Alternating
 from runtime.flavors import Floats
 from runtime.pipeline.rows import Rows
 from runtime.pipeline.splits import cuts, ordered

@@ -18,8 +18,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from runtime.domain.spec import Monitoring, RiskTier
+from runtime.domain.spec import RiskTier
 from runtime.domain.state import FleetState
+from runtime.domain.watched import Monitoring
 
 MONTH = timedelta(days=30)
 DETECTORS = 2

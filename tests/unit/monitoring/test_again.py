@@ -8,7 +8,7 @@ import pytest
 
 from runtime.domain import events as e
 from runtime.domain.checks import Checks
-from runtime.domain.spec import Monitoring
+from runtime.domain.watched import Monitoring
 from runtime.monitoring.again import Again, Share, again
 from runtime.monitoring.fold import Monitor
 from runtime.monitoring.segments import decisions_of, outcomes_of

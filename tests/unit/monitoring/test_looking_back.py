@@ -12,7 +12,7 @@ from jobs.display.past import tell_rows
 from jobs.lookback import _baseline, main
 from jobs.looking.back import Against, Rows, _before, _close, _count, _reference, _reference_of
 from runtime.domain.errors import DataError
-from runtime.domain.spec import Monitoring
+from runtime.domain.watched import Monitoring
 from runtime.monitoring.past import Reference
 from tests.unit.domain.lives import a_spec
 from tests.unit.monitoring.test_past import as_table

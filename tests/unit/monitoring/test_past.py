@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from runtime.domain import events as e
-from runtime.domain.spec import Monitoring
+from runtime.domain.watched import Monitoring
 from runtime.monitoring.past import (
     MOST_EMPTY,
     Counting,
