@@ -24,23 +24,14 @@ from runtime.domain.base import Document
 from runtime.domain.entry import Draft, Entry
 from runtime.domain.errors import Forbidden
 from runtime.domain.events import Event, GovernorStarted
+from runtime.domain.model_state import FindingState, IncidentState, ModelState
 from runtime.domain.packed import Packed
 from runtime.domain.policies import PolicyState
 from runtime.domain.pools import PoolOptions
 from runtime.domain.routes import Routes
 from runtime.domain.sealed import KINDS, Sealed, likely
 from runtime.domain.spec import Spec
-from runtime.domain.state import (
-    BatchState,
-    ErasureState,
-    FindingState,
-    HoldState,
-    IncidentState,
-    ModelState,
-    MonitorSave,
-    TokenState,
-    Totals,
-)
+from runtime.domain.state import BatchState, ErasureState, HoldState, MonitorSave, TokenState, Totals
 from runtime.domain.tokens import GOVERNOR_ITSELF, AuthenticationSet, Role, TokenCreated
 from runtime.governance.fence import LeaseWatch
 from runtime.governance.snapshots import Snapshots, secret_of

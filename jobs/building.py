@@ -14,8 +14,9 @@ from actors.recording import record
 from runtime.domain.behaviour import ReplayedGate
 from runtime.domain.events import SegmentSealed, SpecApplied, TrainingFailed
 from runtime.domain.ids import derived_id, new_id
+from runtime.domain.model_state import ModelState
 from runtime.domain.spec import Spec
-from runtime.domain.state import BatchState, ModelState
+from runtime.domain.state import BatchState
 from runtime.ledger.log import Log
 from runtime.pipeline.changed import changed
 from runtime.pipeline.dataset import PreparedDataset

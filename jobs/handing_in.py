@@ -14,7 +14,7 @@ from actors.quiescence import ask
 from runtime.domain.data import CsvSource, ParquetSource, SqlSource, name_of
 from runtime.domain.errors import DataError
 from runtime.domain.events import SegmentSealed
-from runtime.domain.state import ModelState
+from runtime.domain.model_state import ModelState
 from runtime.ledger.log import Log
 from runtime.pipeline.asking import Request
 from runtime.pipeline.outcomes import Columns, Period, Recorded, Sorting, Tally, recorded_of, requests

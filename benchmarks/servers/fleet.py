@@ -28,7 +28,7 @@ from runtime.local_cluster.processes import members_of
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
-    from runtime.domain.state import ModelState, VersionState
+    from runtime.domain.model_state import ModelState, VersionState
 
 ROOT = Path(__file__).resolve().parents[2]
 AS_OF = datetime(2026, 3, 1, tzinfo=UTC)

@@ -13,7 +13,7 @@ from jobs.cli.options import Database, Format, Offline, Output
 from jobs.cli.reading import Reader, reading
 
 if TYPE_CHECKING:
-    from runtime.domain.state import ModelState
+    from runtime.domain.model_state import ModelState
 
 _File = Annotated[
     Path | None,

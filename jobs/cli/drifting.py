@@ -92,7 +92,7 @@ def _opened(database: str | None, store: str | None) -> tuple[Past, ObjectStore]
 
 def _times(past: Past, since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
     """The end is how far the data has come, where nobody says otherwise."""
-    from runtime.domain.state import DAWN
+    from runtime.domain.base import DAWN
 
     watermark = past.state.watermark
     last = until or (datetime.now(UTC) if watermark == DAWN else watermark)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from jobs.cli.reading import Reader
     from runtime.domain.events import Event
     from runtime.domain.findings import Answer
+    from runtime.domain.model_state import FindingState, IncidentState
     from runtime.domain.reports import SliceGap
-    from runtime.domain.state import FindingState, IncidentState
 
 _Id = Annotated[str, typer.Argument(metavar="ID", help="The finding's or incident's id, or the first letters of it.")]
 _Acknowledge = Annotated[bool, typer.Option("--acknowledge", help="Say that you are looking at it.")]
@@ -101,7 +101,7 @@ def _said(**asked: bool) -> tuple[str, Answer] | None:
 
 def _answer(governed: Governed, name: str, said: Answer, snooze: str | None, reason: str) -> Event:
     from runtime.domain.findings import FindingAnswered
-    from runtime.domain.state import FindingState
+    from runtime.domain.model_state import FindingState
 
     asked = governed.finding(name)
     is_finding = isinstance(asked, FindingState)
@@ -137,7 +137,7 @@ def _until(text: str, now: datetime) -> datetime:
 
 def _document(reader: Reader, found: FindingState | IncidentState) -> dict[str, Any]:
     from runtime.control.views.findings import finding_document, incident_document
-    from runtime.domain.state import FindingState
+    from runtime.domain.model_state import FindingState
 
     now = reader.head().ticks_until
     if not isinstance(found, FindingState):

@@ -11,9 +11,10 @@ from jobs.cli import output
 
 if TYPE_CHECKING:
     from runtime.domain.entry import Entry
+    from runtime.domain.model_state import FindingState, IncidentState, ModelState
     from runtime.domain.policies import PolicyState
     from runtime.domain.spec import Spec
-    from runtime.domain.state import BatchState, FindingState, FleetState, IncidentState, ModelState, Totals
+    from runtime.domain.state import BatchState, FleetState, Totals
     from runtime.policy.pools import PoolView
 
 

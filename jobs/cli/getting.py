@@ -127,7 +127,8 @@ def _described(kind: One, state: FleetState, name: str) -> dict[str, Any]:
 
 def _state(reader: Reader) -> FleetState:
     """What a reader tells of models and findings, as the views take it."""
-    from runtime.domain.state import FindingState, FleetState
+    from runtime.domain.model_state import FindingState
+    from runtime.domain.state import FleetState
 
     head = reader.head()
     found: Sequence[FindingState] = reader.findings()

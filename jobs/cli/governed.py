@@ -6,18 +6,10 @@ from jobs.cli.failing import CommandFailed, reaching
 from jobs.cli.reading import Head
 from runtime.domain.entry import Draft, Entry
 from runtime.domain.errors import FleetwardError
+from runtime.domain.model_state import FindingState, IncidentState, ModelState
 from runtime.domain.policies import PolicyState
 from runtime.domain.spec import Spec
-from runtime.domain.state import (
-    BatchState,
-    ErasureState,
-    FindingState,
-    HoldState,
-    IncidentState,
-    ModelState,
-    TokenState,
-    Totals,
-)
+from runtime.domain.state import BatchState, ErasureState, HoldState, TokenState, Totals
 from runtime.domain.tokens import Role
 from runtime.governance.writer import Answer, Receipt
 from runtime.ledger.proofs import ConsistencyProof, InclusionProof, PublishedCheckpoint

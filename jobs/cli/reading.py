@@ -17,9 +17,10 @@ from jobs.cli.past import AsOf, past_of
 
 if TYPE_CHECKING:
     from runtime.domain.entry import Entry
+    from runtime.domain.model_state import FindingState, IncidentState, ModelState
     from runtime.domain.policies import PolicyState
     from runtime.domain.spec import Spec
-    from runtime.domain.state import BatchState, FindingState, IncidentState, ModelState, Totals
+    from runtime.domain.state import BatchState, Totals
     from runtime.ledger.proofs import ConsistencyProof, InclusionProof, PublishedCheckpoint
     from runtime.policy.pools import PoolView
     from runtime.settings import Settings

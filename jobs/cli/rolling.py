@@ -15,7 +15,7 @@ from jobs.cli.reading import reading
 if TYPE_CHECKING:
     from jobs.cli.governed import Governed
     from runtime.domain.events import Event
-    from runtime.domain.state import ModelState
+    from runtime.domain.model_state import ModelState
 
 _Pause = Annotated[bool, typer.Option("--pause", help="Hold it at its step; a broken guard still ends it.")]
 _Resume = Annotated[bool, typer.Option("--resume", help="Let a paused one go on.")]
@@ -102,8 +102,8 @@ def _resumed(_: Governed, model: ModelState, reason: str) -> Event:
 
 
 def _promoted(governed: Governed, model: ModelState, reason: str) -> Event:
+    from runtime.domain.base import DAWN
     from runtime.domain.events import VersionPromoted
-    from runtime.domain.state import DAWN
 
     until = governed.head().ticks_until
     as_of = None if until == DAWN else until

@@ -14,7 +14,7 @@ from jobs.cli.reading import Reader, is_up, proving, reading
 
 if TYPE_CHECKING:
     from runtime.domain.metrics import Metric
-    from runtime.domain.state import FindingState, IncidentState, ModelState, VersionState
+    from runtime.domain.model_state import FindingState, IncidentState, ModelState, VersionState
     from runtime.witness.publication import Publication
 
 _OnlyOf = Annotated[str | None, typer.Argument(metavar="NAME", help="Only this model's.")]
@@ -63,8 +63,7 @@ def _show_status(document: dict[str, Any], publication: Publication | None) -> N
 
 def _status_document(reader: Reader) -> dict[str, Any]:
     from runtime.control.views.models import fleet_document
-    from runtime.domain.base import rfc3339
-    from runtime.domain.state import DAWN
+    from runtime.domain.base import DAWN, rfc3339
 
     head, totals = reader.head(), reader.totals()
     return {
@@ -161,7 +160,7 @@ def model(
         output.as_json(model_document(found))
         return
     _show_model(found)
-    from runtime.domain.state import FindingState
+    from runtime.domain.model_state import FindingState
 
     own = [(found, document) for found, document in findings if isinstance(found, FindingState)]
     if own:
@@ -227,7 +226,7 @@ def findings(
     as_of: Past = None,
 ) -> None:
     """List alarms with their evidence and the policy's answer, newest last; incidents of many models before them."""
-    from runtime.domain.state import FindingState
+    from runtime.domain.model_state import FindingState
 
     with reading(offline=offline, database=database, as_of=as_of) as reader:
         if name is not None:

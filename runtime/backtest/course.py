@@ -18,9 +18,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from runtime.domain import events as e
+from runtime.domain.model_state import ModelState
 from runtime.domain.records import replace
 from runtime.domain.reports import Comparison, WindowPerformance
-from runtime.domain.state import ModelState
 
 
 class Assumption(StrEnum):

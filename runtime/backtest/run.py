@@ -19,11 +19,12 @@ from runtime.backtest.course import Assumption, Course, ratio_of
 from runtime.backtest.tally import Tally
 from runtime.backtest.worlds import HeardWatch, World
 from runtime.domain import events as e
+from runtime.domain.base import DAWN
 from runtime.domain.entry import Entry
 from runtime.domain.grant import Grant, SignedGrant
 from runtime.domain.ids import derived_id
+from runtime.domain.model_state import ModelState
 from runtime.domain.records import replace
-from runtime.domain.state import DAWN, ModelState
 from runtime.domain.verdict import Action, StepVerdict
 from runtime.monitoring.fold import MONITOR
 from runtime.monitoring.judged import Judged, errors_of

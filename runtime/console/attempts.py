@@ -8,8 +8,9 @@ from enum import StrEnum
 
 from runtime.console.chronicle import Chronicle
 from runtime.domain.lifecycle import Status
+from runtime.domain.model_state import VersionState
 from runtime.domain.reports import Comparison
-from runtime.domain.state import BatchState, VersionState
+from runtime.domain.state import BatchState
 
 
 class Ending(StrEnum):

@@ -12,8 +12,9 @@ from runtime.domain import events as e
 from runtime.domain.entry import Entry
 from runtime.domain.errors import Refused
 from runtime.domain.fold import apply
+from runtime.domain.model_state import ModelState
 from runtime.domain.spec import Spec
-from runtime.domain.state import FleetState, ModelState
+from runtime.domain.state import FleetState
 
 
 @dataclass(frozen=True, slots=True)

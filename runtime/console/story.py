@@ -21,8 +21,8 @@ from runtime.console.judging import Judged, Line, judge
 from runtime.console.scores import Errors, Scores, month_before, scores, week_before
 from runtime.domain.errors import LedgerCorrupt
 from runtime.domain.events import FindingKind, FindingOpened
+from runtime.domain.model_state import ModelState
 from runtime.domain.spec import Spec
-from runtime.domain.state import ModelState
 from runtime.ledger.log import Log, LogReader
 from runtime.ledger.verify import verify_log
 from runtime.storage.objects import ObjectStore

@@ -24,7 +24,7 @@ from runtime.domain.events import (
 from runtime.domain.findings import Answer, FindingAnswered
 from runtime.domain.ids import ModelName, VersionNumber
 from runtime.domain.keeping import LegalHoldPlaced
-from runtime.domain.state import FindingState, ModelState
+from runtime.domain.model_state import FindingState, ModelState
 from runtime.domain.terms import Duration
 
 _DURATION: TypeAdapter[object] = TypeAdapter(Duration)

@@ -20,7 +20,7 @@ from runtime.control.views.findings import findings
 from runtime.control.views.overview import WEEKS, overview, specs_told
 from runtime.control.watching import BEAT_SECONDS
 from runtime.domain.errors import FleetwardError
-from runtime.domain.state import FindingState
+from runtime.domain.model_state import FindingState
 from runtime.serving.authentication.errors import NotAllowed, Unauthenticated
 
 router = APIRouter()

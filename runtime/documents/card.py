@@ -20,9 +20,9 @@ from pydantic import TypeAdapter
 from runtime.documents.hugging_face import front_matter, metadata
 from runtime.documents.told import Told
 from runtime.domain.events import VersionRegistered
+from runtime.domain.model_state import VersionState
 from runtime.domain.reports import EvaluationReport
 from runtime.domain.spec import Spec
-from runtime.domain.state import VersionState
 
 _VERSION = TypeAdapter(VersionState)
 _SPEC_SAYS = (

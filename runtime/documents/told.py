@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from runtime.domain.model_state import FindingState, ModelState, VersionState
 from runtime.domain.reports import EvaluationReport
 from runtime.domain.spec import Spec
-from runtime.domain.state import FindingState, ModelState, VersionState
 
 
 @dataclass(frozen=True)

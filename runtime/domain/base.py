@@ -8,6 +8,9 @@ from typing import Annotated, Any
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer
 
+DAWN = datetime(1970, 1, 1, tzinfo=UTC)
+"""Before everything."""
+
 
 class Document(BaseModel):
     """A frozen record that refuses fields it does not know."""

@@ -10,12 +10,13 @@ from runtime.domain.base import Document, Moment
 from runtime.domain.events import Stage
 from runtime.domain.grant import SignedGrant
 from runtime.domain.ids import Digest, ModelName
+from runtime.domain.model_state import ModelState, VersionState
 from runtime.domain.overrides import Override
 from runtime.domain.pools import DEFAULT, application_of, is_dedicated, prefix_of
 from runtime.domain.schema import Schema
 from runtime.domain.serving import Serving
 from runtime.domain.spec import Capture, Spec
-from runtime.domain.state import FleetState, ModelState, VersionState
+from runtime.domain.state import FleetState
 from runtime.domain.tokens import Key
 
 

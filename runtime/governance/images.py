@@ -34,8 +34,9 @@ from pydantic import TypeAdapter
 
 import runtime.domain
 from runtime.domain import canonical
+from runtime.domain.model_state import FindingState, ModelState, VersionState
 from runtime.domain.spec import Spec
-from runtime.domain.state import BatchState, FindingState, FleetState, ModelState, VersionState
+from runtime.domain.state import BatchState, FleetState
 
 _PARTED = methodcaller("split", b"\t", 1)
 _WRITTEN_APART = frozenset({"specs", "models", "skipped", "findings", "batches", "order", "ruled"})

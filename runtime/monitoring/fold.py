@@ -24,13 +24,14 @@ from typing import Any
 
 from runtime.domain import events as e
 from runtime.domain import findings as f
+from runtime.domain.base import DAWN
 from runtime.domain.decision import Variant
 from runtime.domain.entry import Draft, Entry
 from runtime.domain.fold import apply
 from runtime.domain.ids import derived_id
 from runtime.domain.policies import PolicyApproved
 from runtime.domain.schema import Schema
-from runtime.domain.state import DAWN, FleetState
+from runtime.domain.state import FleetState
 from runtime.monitoring.baseline import Baseline
 from runtime.monitoring.judged import classes_of, watched_metric
 from runtime.monitoring.resuming import Known

@@ -25,9 +25,10 @@ from runtime.domain.decision import Variant
 from runtime.domain.errors import Refused
 from runtime.domain.events import SegmentSealed
 from runtime.domain.flags import rule_of
+from runtime.domain.model_state import VersionState
 from runtime.domain.reports import EstimatedPerformance
 from runtime.domain.spec import Spec
-from runtime.domain.state import FleetState, VersionState
+from runtime.domain.state import FleetState
 from runtime.monitoring.baseline import Baseline
 from runtime.monitoring.direction import direction_of
 from runtime.monitoring.gauge import Gauge

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from runtime.domain.state import FleetState, ModelState
+from runtime.domain.model_state import ModelState
+from runtime.domain.state import FleetState
 from runtime.policy.deadlines import owner_is_gone, present_in, review_due
 
 

@@ -20,10 +20,11 @@ from runtime.domain.events import (
     VersionRefused,
 )
 from runtime.domain.lifecycle import RENEWABLE, Status
+from runtime.domain.model_state import ModelState, VersionState
 from runtime.domain.people import Consent, People, TimeOut
 from runtime.domain.reports import EvaluationReport, GateResult
 from runtime.domain.spec import AutomaticIf, Spec
-from runtime.domain.state import FleetState, ModelState, VersionState
+from runtime.domain.state import FleetState
 from runtime.domain.tokens import Role
 
 

@@ -16,8 +16,9 @@ from runtime.domain.entry import Draft
 from runtime.domain.grant import Grant
 from runtime.domain.ids import derived_id
 from runtime.domain.lifecycle import RENEWABLE, Status
+from runtime.domain.model_state import ModelState, VersionState
 from runtime.domain.spec import Spec
-from runtime.domain.state import FleetState, ModelState, VersionState
+from runtime.domain.state import FleetState
 from runtime.policy.answering import finding_id, governance_finding
 from runtime.policy.plan import OPERATOR
 from runtime.policy.seating import holders_of

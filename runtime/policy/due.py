@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
+from runtime.domain.base import DAWN
+from runtime.domain.model_state import ModelState
 from runtime.domain.spec import Spec
-from runtime.domain.state import DAWN, FleetState, ModelState
+from runtime.domain.state import FleetState
 from runtime.domain.trigger import last_due
 from runtime.policy.retraining import is_broken, window_opens
 

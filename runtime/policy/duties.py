@@ -17,8 +17,9 @@ from runtime.domain import events as e
 from runtime.domain import findings as f
 from runtime.domain.checks import Check
 from runtime.domain.errors import Forbidden, Refused
+from runtime.domain.model_state import FindingState
 from runtime.domain.spec import Spec
-from runtime.domain.state import FindingState, FleetState
+from runtime.domain.state import FleetState
 from runtime.domain.tokens import Role
 from runtime.policy import approval, seating
 from runtime.policy.emergency import check_spec_allows

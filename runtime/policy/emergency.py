@@ -13,9 +13,9 @@ from runtime.domain import events as e
 from runtime.domain.checks import Breach, Check
 from runtime.domain.errors import Forbidden
 from runtime.domain.lifecycle import Status
+from runtime.domain.model_state import ModelState, OpenedGlass, VersionState
 from runtime.domain.people import BreakGlass
 from runtime.domain.spec import Spec
-from runtime.domain.state import ModelState, OpenedGlass, VersionState
 from runtime.policy.answering import governance_finding
 
 AT_MOST: Final = timedelta(hours=4)

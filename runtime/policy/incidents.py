@@ -21,8 +21,9 @@ from runtime.domain import events as e
 from runtime.domain.findings import BROKEN, Alarm, Direction, cause_of
 from runtime.domain.fold.findings import CHECKS_TOGETHER, causes_of, source_in_words, source_of
 from runtime.domain.ids import derived_id
+from runtime.domain.model_state import IncidentState
 from runtime.domain.spec import Spec
-from runtime.domain.state import FleetState, IncidentState
+from runtime.domain.state import FleetState
 from runtime.domain.verdict import Action, Verdict
 
 CHANCE = 1e-6

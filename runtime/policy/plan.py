@@ -12,7 +12,8 @@ from runtime.domain import events as e
 from runtime.domain.entry import Draft
 from runtime.domain.ids import derived_id
 from runtime.domain.lifecycle import Status
-from runtime.domain.state import BatchState, FleetState, ModelState
+from runtime.domain.model_state import ModelState
+from runtime.domain.state import BatchState, FleetState
 from runtime.domain.verdict import StepVerdict
 from runtime.policy import retraining, rollout
 from runtime.policy.due import due, in_words

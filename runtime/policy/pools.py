@@ -19,8 +19,9 @@ from datetime import datetime, timedelta
 
 from runtime.domain.entry import Draft
 from runtime.domain.ids import derived_id
+from runtime.domain.model_state import ModelState
 from runtime.domain.pools import DEFAULT, ModelMoved, PoolOptions, is_dedicated, model_of
-from runtime.domain.state import FleetState, ModelState
+from runtime.domain.state import FleetState
 from runtime.policy.plan import OPERATOR
 
 

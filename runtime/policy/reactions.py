@@ -17,7 +17,8 @@ from runtime.domain.entry import Draft, Entry
 from runtime.domain.grant import Grant, SignedGrant
 from runtime.domain.ids import derived_id
 from runtime.domain.lifecycle import Status
-from runtime.domain.state import FleetState, IncidentState, ModelState
+from runtime.domain.model_state import IncidentState, ModelState
+from runtime.domain.state import FleetState
 from runtime.policy import approval, deadlines, emergency, incidents, retraining
 from runtime.policy.answering import governance_finding
 

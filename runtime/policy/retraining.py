@@ -9,10 +9,10 @@ from runtime.domain.estimates import expected_in_words
 from runtime.domain.events import FindingKind, FindingOpened, IncidentOpened
 from runtime.domain.findings import Direction
 from runtime.domain.metrics import Metric, shown, spelled
+from runtime.domain.model_state import ModelState
 from runtime.domain.reports import FeatureStatistic
 from runtime.domain.schema import Task
 from runtime.domain.spec import Spec
-from runtime.domain.state import ModelState
 from runtime.domain.verdict import Action, Verdict
 from runtime.policy.budget import TIER_WEIGHTS
 

@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from runtime.domain.events import Stage, Step
 from runtime.domain.guards import Guard, GuardReading
 from runtime.domain.metrics import shown, spelled
+from runtime.domain.model_state import RolloutState
 from runtime.domain.reports import Comparison
 from runtime.domain.spec import Spec
-from runtime.domain.state import RolloutState
 from runtime.domain.verdict import StepVerdict
 
 

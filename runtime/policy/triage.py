@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from runtime.domain.events import FindingKind
 from runtime.domain.findings import FINAL, Answer
-from runtime.domain.state import FindingState, IncidentState, ModelState
+from runtime.domain.model_state import FindingState, IncidentState, ModelState
 from runtime.domain.verdict import Action
 
 

@@ -17,7 +17,8 @@ from itertools import pairwise
 from runtime.domain import events as e
 from runtime.domain.ids import derived_id
 from runtime.domain.lifecycle import Status
-from runtime.domain.state import FleetState, ModelState, VersionState
+from runtime.domain.model_state import ModelState, VersionState
+from runtime.domain.state import FleetState
 from runtime.domain.waves import Waves
 
 

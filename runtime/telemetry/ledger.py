@@ -9,7 +9,8 @@ from time import perf_counter
 from typing import TypeVar
 
 from runtime.domain.errors import FleetwardError
-from runtime.domain.state import FleetState, ModelState
+from runtime.domain.model_state import ModelState
+from runtime.domain.state import FleetState
 from runtime.telemetry import families as f
 from runtime.telemetry.durations import Durations
 from runtime.telemetry.samples import Names, Sample

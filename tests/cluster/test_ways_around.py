@@ -29,9 +29,9 @@ from runtime.domain.events import (
     Step,
 )
 from runtime.domain.grant import Grant, SignedGrant
+from runtime.domain.model_state import ModelState
 from runtime.domain.pools import PoolOptions
 from runtime.domain.routes import Route, Routes, Servable
-from runtime.domain.state import ModelState
 from runtime.domain.tokens import AccessRefused, Role, RoleGiven, TokenCreated, TokenRevoked
 from runtime.ledger.signing import SigningKey, sign_grant
 from runtime.ledger.verify import verify_log

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from runtime.domain import events as e
 from runtime.domain.errors import Refused
 from runtime.domain.findings import FINAL, Answer, FindingAnswered
+from runtime.domain.model_state import FindingState
 from runtime.domain.spec import RiskTier
-from runtime.domain.state import FindingState
 from runtime.domain.verdict import Action, Verdict
 from runtime.policy.budget import DETECTORS, MONTH, Exposure, thresholds
 from runtime.policy.incidents import log_chance

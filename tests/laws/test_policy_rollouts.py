@@ -22,8 +22,9 @@ from runtime.domain.errors import Refused
 from runtime.domain.fold import apply, fold
 from runtime.domain.guards import Guard, GuardReading
 from runtime.domain.lifecycle import Status
+from runtime.domain.model_state import ModelState
 from runtime.domain.routes import routes_after
-from runtime.domain.state import FleetState, ModelState
+from runtime.domain.state import FleetState
 from runtime.domain.verdict import StepVerdict
 from runtime.governance.writer import Receipt, Writer
 from runtime.ledger.log import Log

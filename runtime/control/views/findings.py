@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from runtime.domain.findings import Answered
-from runtime.domain.state import FindingState, FleetState, IncidentState, ModelState
+from runtime.domain.model_state import FindingState, IncidentState, ModelState
+from runtime.domain.state import FleetState
 from runtime.policy.triage import WAITING
 from runtime.policy.triage import standing as standing_of
 

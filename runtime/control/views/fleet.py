@@ -9,10 +9,10 @@ from pydantic import TypeAdapter
 
 from runtime.control.views.findings import Asked, asked_findings, asked_incidents
 from runtime.control.views.models import approvals, fleet_document
-from runtime.domain.base import rfc3339
+from runtime.domain.base import DAWN, rfc3339
 from runtime.domain.policies import PolicyState
 from runtime.domain.pools import prefix_of
-from runtime.domain.state import DAWN, FleetState
+from runtime.domain.state import FleetState
 from runtime.policy import pools as policy
 from runtime.policy.accountable import Line, lines
 

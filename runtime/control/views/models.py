@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from runtime.domain.base import rfc3339
-from runtime.domain.state import FleetState, ModelState, RolloutState, VersionState
+from runtime.domain.model_state import ModelState, RolloutState, VersionState
+from runtime.domain.state import FleetState
 from runtime.policy.approval import missing
 
 _MODEL = TypeAdapter(ModelState)

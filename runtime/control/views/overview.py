@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from runtime.control.views.models import model_line
-from runtime.domain.base import rfc3339
+from runtime.domain.base import DAWN, rfc3339
 from runtime.domain.events import FindingKind
 from runtime.domain.metrics import Metric, headline
-from runtime.domain.state import DAWN, FindingState, FleetState, ModelState
+from runtime.domain.model_state import FindingState, ModelState
+from runtime.domain.state import FleetState
 from runtime.policy.triage import WAITING, standing
 
 WEEKS = 26

@@ -11,9 +11,10 @@ from runtime.domain.errors import IllegalMove, Refused
 from runtime.domain.events.emergencies import SIGNED_WITHIN
 from runtime.domain.fold.moves import change, live, moved, update
 from runtime.domain.lifecycle import RENEWABLE, Move, Status
+from runtime.domain.model_state import ModelState, OpenedGlass, VersionState
 from runtime.domain.people import Consent, TimeOut
 from runtime.domain.records import replace
-from runtime.domain.state import FleetState, ModelState, OpenedGlass, VersionState
+from runtime.domain.state import FleetState
 
 
 @change.register

@@ -11,9 +11,10 @@ from runtime.domain import findings as f
 from runtime.domain.entry import Entry
 from runtime.domain.errors import Refused
 from runtime.domain.fold.moves import change, update
+from runtime.domain.model_state import FindingState, IncidentState
 from runtime.domain.records import replace
 from runtime.domain.spec import Spec
-from runtime.domain.state import FindingState, FleetState, IncidentState
+from runtime.domain.state import FleetState
 
 CHECKS_TOGETHER = 2
 """Alarms within so many checks of each other may have one cause."""

@@ -13,9 +13,10 @@ from runtime.domain.fold.moves import change, live, update
 from runtime.domain.fold.policies import check_rules
 from runtime.domain.ids import digest_of
 from runtime.domain.lifecycle import Move, Status, after
+from runtime.domain.model_state import ModelState, Retiring, Review
 from runtime.domain.records import replace
 from runtime.domain.spec import Spec
-from runtime.domain.state import FleetState, ModelState, Retiring, Review
+from runtime.domain.state import FleetState
 
 
 @change.register

@@ -10,8 +10,9 @@ from runtime.domain.entry import Entry
 from runtime.domain.errors import Refused
 from runtime.domain.fold.findings import joined, remember
 from runtime.domain.fold.moves import change, live, update
+from runtime.domain.model_state import FindingState
 from runtime.domain.records import replace
-from runtime.domain.state import BatchState, FindingState, FleetState
+from runtime.domain.state import BatchState, FleetState
 from runtime.domain.verdict import Action
 
 

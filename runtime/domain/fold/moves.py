@@ -8,8 +8,9 @@ from typing import Any
 from runtime.domain.entry import Entry
 from runtime.domain.errors import Refused
 from runtime.domain.lifecycle import Move, after
+from runtime.domain.model_state import ModelState, VersionState
 from runtime.domain.records import replace
-from runtime.domain.state import FleetState, ModelState, VersionState
+from runtime.domain.state import FleetState
 
 
 @singledispatch

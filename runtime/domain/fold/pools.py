@@ -6,8 +6,9 @@ from runtime.domain import pools as p
 from runtime.domain.entry import Entry
 from runtime.domain.errors import Refused
 from runtime.domain.fold.moves import change, live, update
+from runtime.domain.model_state import VersionState
 from runtime.domain.records import replace
-from runtime.domain.state import FleetState, VersionState
+from runtime.domain.state import FleetState
 
 
 @change.register

@@ -9,8 +9,9 @@ from runtime.domain.entry import Entry
 from runtime.domain.errors import Refused
 from runtime.domain.fold.moves import change, live, moved, update
 from runtime.domain.lifecycle import Move, Status, after
+from runtime.domain.model_state import ModelState, RolloutState, VersionState
 from runtime.domain.records import replace
-from runtime.domain.state import FleetState, ModelState, RolloutState, VersionState
+from runtime.domain.state import FleetState
 
 _STAGE_MOVES: dict[e.Stage, Move | None] = {
     e.Stage.SHADOW: Move.SHADOW,

@@ -19,8 +19,9 @@ from jobs.cli import app
 from jobs.cli.reading import LedgerReader
 from runtime.domain.entry import Draft
 from runtime.domain.errors import FleetwardError
+from runtime.domain.model_state import ModelState
 from runtime.domain.spec import Spec
-from runtime.domain.state import HoldState, ModelState, TokenState
+from runtime.domain.state import HoldState, TokenState
 from runtime.domain.tokens import Role
 from runtime.governance.writer import Receipt, Writer
 from runtime.ledger.log import Log

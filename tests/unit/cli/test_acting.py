@@ -9,7 +9,7 @@ import pytest
 from typer.testing import Result
 
 from runtime.domain.lifecycle import Status
-from runtime.domain.state import ModelState
+from runtime.domain.model_state import ModelState
 from tests.unit.cli.conftest import Installation
 from tests.unit.cli.fleet import SPEC_TEXT
 

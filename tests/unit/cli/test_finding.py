@@ -17,8 +17,8 @@ from runtime.domain.entry import Draft
 from runtime.domain.findings import Answer, Direction
 from runtime.domain.ids import digest_of
 from runtime.domain.metrics import Metric
+from runtime.domain.model_state import FindingState
 from runtime.domain.reports import FeatureStatistic, SliceGap
-from runtime.domain.state import FindingState
 from runtime.governance.writer import Receipt
 from runtime.monitoring.evidence import evidence_of
 from runtime.monitoring.gauge import Gauge

@@ -11,7 +11,7 @@ from typer.testing import Result
 from runtime.domain import events as e
 from runtime.domain.entry import Draft
 from runtime.domain.lifecycle import Status
-from runtime.domain.state import ModelState
+from runtime.domain.model_state import ModelState
 from tests.unit.cli.conftest import Installation
 
 Run = Callable[..., Result]

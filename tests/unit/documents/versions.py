@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from runtime.documents.told import Told
+from runtime.domain.model_state import FindingState
 from runtime.domain.spec import Spec
-from runtime.domain.state import FindingState
 from runtime.domain.verdict import Action, Verdict
 from tests.unit.domain.lives import History, a_finding, a_spec, champion, digest
 

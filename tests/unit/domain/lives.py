@@ -11,10 +11,11 @@ from runtime.domain.entry import Entry
 from runtime.domain.fold import apply
 from runtime.domain.grant import Grant, SignedGrant
 from runtime.domain.ids import derived_id, digest_of
+from runtime.domain.model_state import ModelState, VersionState
 from runtime.domain.reports import Comparison, EvaluationReport, FeatureStatistic, GateResult, WindowPerformance
 from runtime.domain.schema import Field, FieldKind, Schema
 from runtime.domain.spec import Spec
-from runtime.domain.state import FleetState, ModelState, VersionState
+from runtime.domain.state import FleetState
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 MODEL = "flight-time-UA"

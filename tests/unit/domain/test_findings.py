@@ -9,8 +9,8 @@ import pytest
 from runtime.domain import events as e
 from runtime.domain.errors import IllegalMove, Refused
 from runtime.domain.findings import FINAL, Answer, Direction, FindingAnswered, UnknownFinding
+from runtime.domain.model_state import FindingState, IncidentState
 from runtime.domain.reports import FeatureStatistic
-from runtime.domain.state import FindingState, IncidentState
 from runtime.domain.verdict import Action, Verdict
 from tests.unit.domain.lives import MODEL, MONDAY, History, a_finding, champion, digest
 

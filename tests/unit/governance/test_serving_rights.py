@@ -13,8 +13,8 @@ from runtime.domain import findings as f
 from runtime.domain.entry import Draft
 from runtime.domain.errors import Forbidden
 from runtime.domain.lifecycle import Status
+from runtime.domain.model_state import VersionState
 from runtime.domain.routes import Route, routes_after
-from runtime.domain.state import VersionState
 from runtime.governance.writer import Answer, Receipt
 from runtime.policy.deadlines import due
 from runtime.policy.triage import Standing, standing

@@ -11,9 +11,9 @@ from scipy.stats import binom
 from runtime.domain import events as e
 from runtime.domain.findings import Answer, Direction, FindingAnswered
 from runtime.domain.grant import Grant, SignedGrant
+from runtime.domain.model_state import FindingState
 from runtime.domain.records import replace
 from runtime.domain.reports import FeatureStatistic
-from runtime.domain.state import FindingState
 from runtime.domain.verdict import Action
 from runtime.policy.incidents import LEAST_MODELS, log_chance
 from runtime.policy.reactions import reactions

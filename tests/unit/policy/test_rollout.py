@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from runtime.domain import events as e
 from runtime.domain.guards import Guard, GuardReading
-from runtime.domain.state import RolloutState
+from runtime.domain.model_state import RolloutState
 from runtime.domain.verdict import StepVerdict
 from runtime.policy.rollout import first_steps, judge, judge_running
 from tests.unit.domain.lives import MONDAY, STEPS, a_comparison, a_spec
