@@ -3,8 +3,8 @@
 ``quiet_until``: it has told what it found, and does not tell it again before.
 
 When the change began is Page's estimate: the sum of the ticks' log e-values, started anew whenever it falls to 0
-(CUSUM, Page 1954), and by a tick that alone would raise the alarm. The evidence itself, a Shiryaev-Roberts sum, does
-not tell: without any change it grows like the number of ticks.
+(CUSUM, Page 1954), and by a tick that alone would raise the alarm and beside which the ticks before say little. The
+evidence itself, a Shiryaev-Roberts sum, does not tell: without any change it grows like the number of ticks.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from runtime.statistics.distances import distances
 from runtime.statistics.profile import Columns, Counts, Profile
 
 SHOWN_FEATURES = 8
+LITTLE = 0.25
+"""Of what one tick gained: as much as calm ticks may before it, and not as much as the first ticks of a slow change."""
 
 
 @dataclass(slots=True)
@@ -78,11 +80,12 @@ class Gauge:
             return None
         self.state, reading = update(self.plan, self.state, counts)
         tick = reading.evidence - float(np.logaddexp(0.0, self.evidence))
+        # It began here: what came before would only blur what it looks like.
+        alone = tick >= self.plan.threshold and self.gained <= LITTLE * tick
         self.evidence, self.gained = reading.evidence, max(self.gained, 0.0) + tick
         if self.gained <= 0 and not reading.alarm:
             self.since, self.window, self.unseen = None, Counts.empty(self.profile.layout), {}
         else:
-            alone = tick >= self.plan.threshold  # it began here: what came before would only blur what it looks like
             self.since = tick_start if alone or self.since is None else self.since
             self.window = counts if alone else self.window + counts
         return reading

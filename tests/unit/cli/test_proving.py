@@ -118,7 +118,7 @@ def test_what_the_ledger_never_held_has_no_proof(arguments: list[str], reason: s
 @pytest.mark.parametrize("command", [["checkpoint"], ["prove", "0"]], ids=" ".join)
 def test_a_missing_ledger_is_not_reachable(command: list[str], run: Run) -> None:
     result = run("ledger", *command, "--database", "sqlite:////nowhere/ledger.db")
-    assert (result.exit_code, result.stdout) == (3, "")
+    assert (result.exit_code, result.stdout) == (5, "")
 
 
 def test_a_governor_publishes_a_checkpoint_that_covers_the_entry_first(

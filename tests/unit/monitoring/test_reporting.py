@@ -239,5 +239,5 @@ def test_a_report_shows_itself_in_a_notebook_and_escapes_names(fleet: Fleet) -> 
 def test_a_regression_has_no_calibration(fleet: Fleet) -> None:
     where = ["--database", fleet.database_url, "--store", fleet.store_url]
     run = CliRunner().invoke(app, ["calibration", MODEL, *where, *BOUNDS])
-    assert run.exit_code == 1
+    assert run.exit_code == 3
     assert "only probabilities of two classes have one" in run.stderr
