@@ -66,8 +66,9 @@ def site(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Site]
             process.wait(30)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Any]:
+    """Of this module alone: while Playwright is there an event loop runs in this thread, and no other can."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
