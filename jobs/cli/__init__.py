@@ -39,6 +39,7 @@ from jobs.cli import (
     running,
     showing,
     sourced,
+    starting,
     tokens,
     trying,
     verifying,
@@ -50,6 +51,7 @@ from jobs.cli.failing import FailingGroup
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (running.up, running.down, showing.status, diagnosing.doctor, witnessing.witness, showing.version),
     "Build": (
+        starting.init,
         checking.check,
         acting.apply,
         running.prepare,

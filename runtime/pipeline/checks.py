@@ -50,11 +50,15 @@ def kind_of(source: str, field: pa.Field) -> FieldKind:
 
 
 def check_time(source: str, field: pa.Field, zone: str | None = None) -> None:
-    """Raises ``DataError`` unless it is a timestamp with a zone, or a ``zone`` is given for it."""
-    if not pa.types.is_timestamp(field.type):
-        raise DataError(source, f"time column {field.name!r} is of type {field.type}; expected timestamps")
-    if field.type.tz is None and zone is None:
+    """Raises ``DataError`` unless it is a timestamp with a zone, or one or a date for which a ``zone`` is given."""
+    if not pa.types.is_timestamp(field.type) and not pa.types.is_date(field.type):
+        raise DataError(source, f"time column {field.name!r} is of type {field.type}; expected timestamps or dates")
+    if _has_no_zone(field.type) and zone is None:
         raise DataError(source, f"time column {field.name!r} has no time zone; name it in data.time_zone")
+
+
+def _has_no_zone(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_date(kind) or (pa.types.is_timestamp(kind) and kind.tz is None))
 
 
 def check_target(source: str, field: pa.Field) -> None:
@@ -66,12 +70,12 @@ def check_target(source: str, field: pa.Field) -> None:
 def canonical(table: pa.Table, layout: Layout, zone: str | None = None) -> pa.Table:
     """The layout's columns in canonical types, rows sorted by time, then by every other column.
 
-    NaN becomes null; a time without a zone is taken to be of ``zone``. Raises ``DataError`` if a value does not fit
-    its column.
+    NaN becomes null; a time without a zone is taken to be of ``zone``, and a date for its midnight there. Raises
+    ``DataError`` if a value does not fit its column.
     """
     columns = {}
     time = table[layout.time]
-    if zone is not None and pa.types.is_timestamp(time.type) and time.type.tz is None:
+    if zone is not None and _has_no_zone(time.type):
         at = table.schema.get_field_index(layout.time)
         table = table.set_column(at, layout.time, _zoned(layout.time, time, zone))
     if layout.classes is not None:
@@ -109,7 +113,7 @@ def _order(table: pa.Table, layout: Layout) -> npt.NDArray[np.intp]:
 def _zoned(name: str, time: pa.ChunkedArray, zone: str) -> pa.ChunkedArray:
     """Wall-clock times of a zone as moments. Of an hour that a clock shows twice it is the first."""
     try:
-        return pc.assume_timezone(time, zone, ambiguous="earliest", nonexistent="raise")
+        return pc.assume_timezone(time.cast(pa.timestamp("us")), zone, ambiguous="earliest", nonexistent="raise")
     except pa.ArrowInvalid as error:
         raise DataError(name, f"time {name!r} holds one that no clock of {zone} ever showed: {error}") from error
 

@@ -24,7 +24,7 @@ COMMANDS = {
     *JOBS,
     *("status", "version", "apply", "models", "model", "finding", "findings", "history", "ledger", "pools"),
     *("approve", "reject", "rollback", "suspend", "resume", "budget"),
-    *("renew", "revoke", "break-glass", "review", "retire", "inventory"),
+    *("renew", "revoke", "break-glass", "review", "retire", "inventory", "init"),
     *("drift", "calibration"),
     *("get", "describe", "diff", "watch", "doctor"),
     *("rollout", "capacity"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +201,14 @@ def test_a_column_whose_type_changed_since_the_champion_is_named() -> None:
     made = train_model(SPEC, text.schema, MODEL, {"carrier": "UA"}, rows, PARAMETERS, Plan.first(SPEC))
     with pytest.raises(DataError, match=f"{MODEL}: feature 'hour' is a text now, and a number to its champion"):
         gather(made, champion.predictor)
+
+
+def test_a_date_is_its_midnight_in_the_zone_that_is_named_and_none_without_one() -> None:
+    dated = frame(60)
+    dated["scheduled"] = [date(2026, 3, 1) + timedelta(days=number) for number in range(60)]
+    with pytest.raises(DataError, match="time column 'scheduled' has no time zone"):
+        layout_of(a_spec(), arrow(dated).schema)
+    spec = a_spec(data=SPEC.as_document()["data"] | {"time_zone": "America/New_York"})
+    layout = layout_of(spec, arrow(dated).schema)
+    first = canonical(arrow(dated), layout, "America/New_York")["scheduled"][0].as_py()
+    assert first == datetime(2026, 3, 1, 5, tzinfo=UTC)
