@@ -222,4 +222,4 @@ def test_the_application_of_a_retired_model_is_removed(fleet: Fleet) -> None:
     settle()
     assert replicas(APP) == set()
     answer = ask(fleet, INFER, BODY)
-    assert (answer.status_code, "it is retired" in answer.text) == (503, True)
+    assert (answer.status_code, "it is retired" in answer.text) == (410, True)
