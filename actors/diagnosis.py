@@ -24,6 +24,7 @@ from runtime.local_cluster.processes import members_of
 from runtime.settings import Settings
 
 PATIENCE_S = 10.0
+_LOOPBACK = ("127.", "::1", "::ffff:127.")
 BEHIND = 10_000
 """Entries that a monitor may be behind the ledger before somebody should know."""
 
@@ -133,13 +134,19 @@ def _http(settings: Settings) -> Iterator[Symptom]:
 
 def _ports(local: LocalCluster) -> Iterator[Symptom]:
     """A local cluster promises that nobody beyond this machine reaches it."""
-    open_to_others = set()
+    reached = open_ports(local)
+    if reached:
+        yield broken("ports", f"reached from elsewhere: {', '.join(reached)}", "stop it: fleetward down")
+    else:
+        yield fine("ports", "everything listens on loopback only")
+
+
+def open_ports(local: LocalCluster) -> list[str]:
+    """Where processes of a local cluster listen that others than this machine reach."""
+    found = set()
     for pid in members_of(Path(local.temp_dir)):
         with contextlib.suppress(psutil.Error):
             for each in psutil.Process(pid).net_connections():
-                if each.status == psutil.CONN_LISTEN and not each.laddr.ip.startswith(("127.", "::1")):
-                    open_to_others.add(f"{each.laddr.ip}:{each.laddr.port}")
-    if open_to_others:
-        yield broken("ports", f"reached from elsewhere: {', '.join(sorted(open_to_others))}", "stop it: fleetward down")
-    else:
-        yield fine("ports", "everything listens on loopback only")
+                if each.status == psutil.CONN_LISTEN and not each.laddr.ip.startswith(_LOOPBACK):
+                    found.add(f"{each.laddr.ip}:{each.laddr.port}")
+    return sorted(found)

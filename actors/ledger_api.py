@@ -24,6 +24,7 @@ from actors.commanding import GovernorCommands
 from actors.control import control_resource
 from actors.front import start_front
 from actors.names import API
+from actors.own_port import keep_own_port_to_host
 from runtime.control.admission import Admission
 from runtime.control.asking import Control
 from runtime.control.feed import MOST_WATCHERS, Feed
@@ -46,6 +47,7 @@ class LedgerApi:
         from runtime.control.records import Records  # every driver imports this module; what reads the store, only this
         from runtime.control.whole import whole
 
+        keep_own_port_to_host()
         ledger = Ledger(database)
         standing = Standing(ledger.opened)
         acting = Acting(GovernorCommands(), checking.new_key, replicas)

@@ -24,6 +24,7 @@ from ray.exceptions import GetTimeoutError, RayError
 
 from actors.metrics import export_for_ever
 from actors.names import GOVERNOR, NAMESPACE
+from actors.own_port import keep_own_port_to_host
 from runtime.domain.entry import Draft
 from runtime.domain.packed import Packed
 from runtime.domain.pools import mount_of
@@ -154,6 +155,7 @@ class ModelServer(Methods):
     """One replica. Its constructor returns when it may take traffic."""
 
     async def __init__(self, options: ServerOptions) -> None:  # type: ignore[misc]  # Serve awaits it
+        keep_own_port_to_host()
         replica = serve.get_replica_context().replica_id.unique_id
         self._quarantine, self._requests = options.quarantine(), Requests()
         self._traces = Traces.from_environment(replica)

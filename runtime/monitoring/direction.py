@@ -1,7 +1,7 @@
 """Which way a feature moved, in one word, from the counts of a window and its baseline.
 
 missing, present   most of the distance (Jensen-Shannon) is that more, or fewer, values are missing
-constant           nearly all of the window lies in one bin, that held few of the baseline's rows
+constant           nearly all of the window, of rows enough to tell, lies in one bin that held few of the baseline's
 unseen             most of the distance is in the categories that the baseline does not name
 up, down           a numeric feature's shares moved, for the most part, one way
 shape              anything else
@@ -19,6 +19,8 @@ from runtime.statistics.profile import FeatureProfile
 MOST = 0.5
 """The part of the distance that one thing must explain."""
 CONSTANT = 0.98
+ENOUGH_ROWS = 30
+"""Fewer rows lie in one bin because they are of one day: a place has one temperature in an afternoon."""
 OFTEN = 0.5
 """A bin that held so many of the baseline's rows was as good as constant before."""
 
@@ -31,7 +33,7 @@ def direction_of(profile: FeatureProfile, window: CountVector) -> Direction:
         more = now[-1] * before.sum() > before[-1] * now.sum()
         return Direction.MISSING if more else Direction.PRESENT
     bin_ = int(np.argmax(now))
-    if now[bin_] >= CONSTANT * now.sum() and before[bin_] < OFTEN * before.sum():
+    if now.sum() >= ENOUGH_ROWS and now[bin_] >= CONSTANT * now.sum() and before[bin_] < OFTEN * before.sum():
         other = isinstance(profile.bins, CategoricalBins) and bin_ == now.size - 2
         return Direction.UNSEEN if other else Direction.CONSTANT
     if isinstance(profile.bins, CategoricalBins):

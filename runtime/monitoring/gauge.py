@@ -3,8 +3,9 @@
 ``quiet_until``: it has told what it found, and does not tell it again before.
 
 When the change began is Page's estimate: the sum of the ticks' log e-values, started anew whenever it falls to 0
-(CUSUM, Page 1954), and by a tick that alone would raise the alarm and beside which the ticks before say little. The
-evidence itself, a Shiryaev-Roberts sum, does not tell: without any change it grows like the number of ticks.
+(CUSUM, Page 1954), and by a tick of many rows that alone would raise the alarm and beside which those before say
+little. The evidence itself, a Shiryaev-Roberts sum, does not tell: without any change it grows like the number of
+ticks.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from datetime import datetime
 import numpy as np
 
 from runtime.domain.reports import FeatureStatistic
-from runtime.monitoring.direction import direction_of
+from runtime.monitoring.direction import ENOUGH_ROWS, direction_of
 from runtime.statistics.bins import MAX_UNSEEN, CategoricalBins
 from runtime.statistics.detector import DetectorPlan, DetectorState, Reading, update
 from runtime.statistics.distances import distances
@@ -81,7 +82,7 @@ class Gauge:
         self.state, reading = update(self.plan, self.state, counts)
         tick = reading.evidence - float(np.logaddexp(0.0, self.evidence))
         # It began here: what came before would only blur what it looks like.
-        alone = tick >= self.plan.threshold and self.gained <= LITTLE * tick
+        alone = counts.rows >= ENOUGH_ROWS and tick >= self.plan.threshold and self.gained <= LITTLE * tick
         self.evidence, self.gained = reading.evidence, max(self.gained, 0.0) + tick
         if self.gained <= 0 and not reading.alarm:
             self.since, self.window, self.unseen = None, Counts.empty(self.profile.layout), {}

@@ -92,6 +92,7 @@ def _finding(
         log_evidence=reading.evidence,
         log_threshold=reading.threshold,
         features=gauge.statistics(reading, _importances(watch)),
+        rows=gauge.window.rows,
         estimated=watch.estimated_performance,
         slices=watch.slice_gaps or None,
     )

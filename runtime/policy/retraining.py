@@ -21,6 +21,8 @@ BROKEN_MISSING_RATE = 0.5
 BROKEN_PSI = 1.0
 BROKEN_JS = 0.3
 """Of categories that were not seen before: that they are most of the column."""
+ENOUGH_ROWS = 30
+"""Fewer rows lie elsewhere by chance, being of one day."""
 ELSEWHERE_JS = 0.9
 """In bits, of which 1 is the most: hardly a row lies where it used to."""
 ONE_WAY = 0.8
@@ -148,20 +150,21 @@ def _broken(finding: FindingOpened, spec: Spec) -> str:
     if finding.about is not FindingKind.DATA_DRIFT:
         return ""
     for statistic in finding.features[:3]:
-        told = "" if statistic.psi <= BROKEN_PSI or statistic.feature == spec.watched_output else _breakage(statistic)
+        own = statistic.psi <= BROKEN_PSI or statistic.feature == spec.watched_output
+        told = "" if own else _breakage(statistic, finding.rows)
         if told:
             return f"{statistic.feature} {told} (PSI {statistic.psi:.2f}): broken upstream, not to be learnt from"
     return ""
 
 
-def _breakage(statistic: FeatureStatistic) -> str:
+def _breakage(statistic: FeatureStatistic, rows: int | None) -> str:
     if statistic.missing_rate > BROKEN_MISSING_RATE:
         return f"is missing in {statistic.missing_rate:.0%} of rows"
     if statistic.direction is Direction.CONSTANT:
         return "became constant"
     if statistic.direction is Direction.UNSEEN and statistic.js > BROKEN_JS:
         return "is full of names never seen before"
-    if statistic.js > ELSEWHERE_JS:
+    if statistic.js > ELSEWHERE_JS and (rows is None or rows >= ENOUGH_ROWS):
         return f"lies elsewhere altogether ({statistic.js:.2f} of 1 bit apart), as after a change of its unit"
     return ""
 

@@ -66,6 +66,8 @@ class FindingOpened(Document):
     log_evidence: float
     log_threshold: float
     features: tuple[FeatureStatistic, ...]
+    rows: int | None = None
+    """Of the window that the statistics are of; a few rows of one day look like a column that broke."""
     breaches: tuple[Breach, ...] | None = None
     recent: WindowPerformance | None = None
     baseline: WindowPerformance | None = None
