@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
@@ -21,9 +22,13 @@ from runtime.domain.entry import Draft
 from runtime.domain.errors import Forbidden, LedgerCorrupt, Refused
 from runtime.domain.events import (
     ApprovalGiven,
+    ApprovalRevoked,
     CommandRefused,
     LoadRefused,
+    ModelRetired,
     ModelSuspended,
+    RenewalAsked,
+    RetirementAnnounced,
     RolloutStarted,
     Stage,
     Step,
@@ -122,6 +127,13 @@ def replica_urls(fleet: Fleet) -> list[str]:
 # --- at the door ----------------------------------------------------------------------------------------
 
 
+def test_nothing_of_the_cluster_is_reached_from_another_machine(fleet: Fleet) -> None:
+    """Ray's daemons, Serve's proxy, and each replica's own ports, of which Serve opens one everywhere."""
+    from actors.diagnosis import open_ports
+
+    assert open_ports(fleet.cluster) == []
+
+
 def test_a_call_to_a_replicas_own_port_meets_the_same_gate(fleet: Fleet) -> None:
     urls = replica_urls(fleet)
     for url in (*urls, fleet.url):
@@ -193,6 +205,37 @@ def test_a_version_that_nobody_approved_is_not_rolled_out(fleet: Fleet) -> None:
     assert isinstance(answer, Refused), answer
     assert recorded(fleet, CommandRefused)[-1].command == "rollout_started"
     assert ask(fleet, model.name).json()["model_version"] == str(champion.number)
+
+
+def test_a_version_is_stopped_on_all_replicas_within_a_second_and_its_model_ends_when_its_callers_were_told(
+    fleet: Fleet,
+) -> None:
+    name, urls, key = MODELS[-1], replica_urls(fleet), own_credential(fleet)
+    other = make_key(fleet, "second", Role.APPROVER, Role.OPERATOR)
+
+    def statuses() -> set[int]:
+        return {infer(url, name, key).status_code for url in urls}  # an empty question to a version that serves is 400
+
+    wait_until(lambda: statuses() == {400})
+    number = model_of(fleet, name).champion
+    assert number is not None
+    revoked = ApprovalRevoked(model=name, version=number, reason="recalled")
+    began = time.perf_counter()
+    assert not isinstance(hand_in(fleet, revoked, "user:second", other.text), Exception)
+    wait_until(lambda: statuses() == {503}, 1.0)
+    print(f"revoked on {len(urls)} replicas after {time.perf_counter() - began:.3f} s")  # noqa: T201
+    for event in (
+        RenewalAsked(model=name, version=number, reason="a false alarm"),
+        ApprovalGiven(model=name, version=number, reason="looked at again"),
+    ):
+        assert not isinstance(hand_in(fleet, event, "user:second", other.text), Exception)
+    wait_until(lambda: statuses() == {400})
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=4)
+    told = RetirementAnnounced(model=name, until=until, reason="route closed", successor=MODELS[0])
+    assert not isinstance(hand_in(fleet, told, "user:second", other.text), Exception)
+    wait_until(lambda: all("sunset" in infer(url, name, key).headers for url in urls))
+    wait_until(lambda: statuses() == {410}, 30)
+    assert recorded(fleet, ModelRetired)[-1].announced == until
 
 
 # --- at the artifact ------------------------------------------------------------------------------------
