@@ -9,15 +9,19 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import pandas as pd
 import psutil
 import pytest
 
 from runtime.domain.entry import Entry
-from runtime.domain.events import RecordsLost, RetrainingFinished, SegmentSealed
+from runtime.domain.events import FindingOpened, RecordsLost, RetrainingFinished, SegmentSealed, TicksClosed
 from runtime.ledger.verify import verify_log
 from runtime.local_cluster import LocalCluster
+from runtime.pipeline.outcomes import Left, Period
 from runtime.pipeline.replay import Day, Replay, Tally
 from tests.cluster.fleet import Fleet, Story, ask, ask_around, environment, fleet_up, train
 from tests.cluster.routes import APRIL_END, MARCH, MODELS
@@ -29,17 +33,23 @@ KILLS = {
     datetime(2013, 3, 10, tzinfo=UTC): "governor",
     datetime(2013, 3, 14, tzinfo=UTC): "monitor",
     datetime(2013, 3, 21, tzinfo=UTC): "operator",
+    datetime(2013, 3, 24, tzinfo=UTC): "monitor-1",
     datetime(2013, 3, 27, tzinfo=UTC): "governor",
 }
+MONITORS = {"FLEETWARD_MONITORS": "2", "FLEETWARD_MONITOR_SAVE_SECONDS": "0"}
+"""Two share the models, and save what they know at the end of every tick; the undisturbed fleet has one."""
 
 
 @pytest.fixture(scope="module")
 def killed(story: Story, cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    """The same eight weeks; with a day's answers out and not yet sealed, somebody is killed."""
+    """The same eight weeks, watched by two; with a day's answers out and not yet sealed, somebody is killed."""
+    from actors.quiescence import settle
     from jobs import replaying
 
-    with fleet_up(cluster, tmp_path_factory.mktemp("kills")) as fleet, pytest.MonkeyPatch.context() as patch:
+    home = tmp_path_factory.mktemp("kills")
+    with fleet_up(cluster, home, **MONITORS) as fleet, pytest.MonkeyPatch.context() as patch:
         skipped, registered = train(fleet)
+        settle(fleet.spec.serving.pools)  # first versions are promoted by the operator
         answers = ask_around(fleet)
         with _first_retraining_killed(fleet) as victims:
             patch.setattr(replaying, "Replay", KillingReplay)
@@ -107,6 +117,13 @@ def test_killed_or_not_the_fleet_comes_to_the_same_ends_for_the_same_reasons(kil
         assert disturbed[subject] == undisturbed[subject], subject
 
 
+def test_every_tick_was_closed_by_both_monitors_and_once(killed: Story, story: Story) -> None:
+    untils = [event.until for event in story.events(TicksClosed)]
+    assert untils
+    for monitor in range(2):
+        assert [event.until for event in killed.events(TicksClosed) if event.monitor == monitor] == untils
+
+
 def test_no_request_fails(killed: Story) -> None:
     assert not killed.tally.failed, killed.tally.failures
 
@@ -133,7 +150,7 @@ def test_the_ledger_verifies(killed: Story) -> None:
 
 
 def test_each_victim_is_back(killed: Story) -> None:
-    _until(lambda: all(len(pids_of(actor)) == 1 for actor in ("governor", "monitor", "operator")))
+    _until(lambda: all(len(pids_of(actor)) == 1 for actor in ("governor", "monitor", "monitor-1", "operator")))
     _until(lambda: len(pids_of("replica")) == killed.fleet.settings.replicas)
 
 
@@ -149,6 +166,36 @@ def test_a_second_deploy_keeps_the_actors_and_replaces_replicas_under_way(killed
     assert ask(fleet, MODELS[0]).status_code == 200
 
 
+def test_outcomes_of_a_file_are_handed_in_once_and_a_look_back_finds_what_both_monitors_found(
+    killed: Story, tmp_path: Path
+) -> None:
+    from jobs.handing_in import hand_in, source_of
+    from jobs.looking.again import look_again
+
+    fleet = killed.fleet
+    good = killed.answers["good"].headers["fleetward-decision-id"]
+    rows = pd.DataFrame({"decision_id": [good, good, str(UUID(int=1))], "actual": [40.5, 40.5, 1.0]})
+    rows.to_csv(tmp_path / "outcomes.csv", index=False)
+    rows.to_parquet(tmp_path / "outcomes.parquet", index=False)
+    asked, period = ("decision_id", "actual", None, None), Period(datetime.now(UTC))
+    with environment(fleet.settings.as_environment()):
+        first = hand_in(source_of(f"{tmp_path}/outcomes.csv", None), MODELS[0], asked, period, fleet.url)
+        again = hand_in(source_of(f"{tmp_path}/outcomes.parquet", None), MODELS[0], asked, period, fleet.url)
+        found = look_again(fleet.settings, {}, None)
+    assert (first.handed_in, first.left, first.failures) == (1, {Left.KNOWN: 1, Left.UNKNOWN: 1}, [])
+    assert (again.handed_in, again.left, again.failures) == (0, {Left.KNOWN: 2, Left.UNKNOWN: 1}, [])
+    opened = [entry.event for entry in fleet.entries() if isinstance(entry.event, FindingOpened)]
+    assert opened
+    assert all(each.pop("found_then") for each in found["findings"])
+    theirs = [each.as_document() for each in opened]
+    assert sorted(found["findings"], key=_of_finding) == sorted(theirs, key=_of_finding)
+    assert (found["found_then_alone"], found["unreadable_entries"]) == ([], 0)
+
+
+def _of_finding(document: dict[str, Any]) -> str:
+    return str(document["finding"])
+
+
 def _until(holds: Callable[[], bool]) -> None:
     ends = time.monotonic() + PATIENCE
     while True:
@@ -160,7 +207,7 @@ def _until(holds: Callable[[], bool]) -> None:
 
 # --- what two ledgers of the same history have in common ---------------------------------------------------
 
-OF_THE_RUN = {"governor_started", "segment_sealed", "monitor_saved"}
+OF_THE_RUN = {"governor_started", "segment_sealed", "monitor_saved", "monitors_set", "ticks_closed"}
 NOT_COMPARED = {
     # signatures, times of the clock, and what depends on them; the code may change while the tests run
     *("signed", "grant_id", "valid_until", "code_revision", "latency_ms_p99", "package", "card"),
