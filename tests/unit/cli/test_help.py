@@ -100,7 +100,7 @@ def test_every_command_explains_itself(name: str, run: Run) -> None:
     sorted(
         COMMANDS
         - {*JOBS, "apply", "approve", "reject", "rollback", "suspend", "resume", "hold", "release", "pool", "budget"}
-        - {"renew", "revoke", "break-glass", "review", "retire", "capacity"}
+        - {"renew", "revoke", "break-glass", "review", "retire", "capacity", "init"}
     ),
 )
 def test_every_reading_command_answers_in_both_formats(name: str) -> None:
