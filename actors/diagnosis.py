@@ -17,7 +17,7 @@ from ray.util.state import list_nodes
 
 from actors.connect import connect, serve_url
 from actors.names import GOVERNOR, NAMESPACE, OPERATOR, monitor_name
-from actors.pools import _applications
+from actors.pools import applications
 from runtime.diagnosis.symptoms import Symptom, broken, doubtful, examined, fine
 from runtime.local_cluster import LocalCluster
 from runtime.local_cluster.processes import members_of
@@ -63,12 +63,10 @@ def _nodes() -> Iterator[Symptom]:
 
 
 def _actors(settings: Settings) -> Iterator[Symptom]:
-    """Whether each actor answers; the size of the ledger is what the monitors are measured by."""
-    size = None
+    """Whether each actor answers, and how far the monitors are behind."""
     governor = _asked(GOVERNOR, "size")
     if isinstance(governor, int):
-        size = governor
-        yield fine("governor", f"answers; {size:,} entries")
+        yield fine("governor", f"answers; {governor:,} entries")
     else:
         yield broken(
             "governor", str(governor), "no change is recorded and predictions go on; see its log in the dashboard"
@@ -104,7 +102,7 @@ def _asked(actor: str, method: str) -> Any:
 
 
 def _applications_of() -> Iterator[Symptom]:
-    found = _applications()
+    found = applications()
     if not found:
         yield broken("applications", "Serve has none", "run: fleetward up")
     for name, details in found.items():

@@ -76,7 +76,7 @@ class Pools:
     def deploy(self, application: Application) -> None:
         """Have Serve make the application so. Returns before it is."""
         server = self._server_options(application.pool)
-        app = model_server_app(server, application.options, self._placing)
+        app = model_server_app(server, application.options, self.placing)
         prefix = prefix_of(application.pool) if application.is_open else None
         serve.run_many([RunTarget(app, pool_app(application.pool), prefix)], **_BACKGROUND)
 
@@ -94,11 +94,11 @@ class Pools:
 
     def found(self, following: Mapping[str, int]) -> dict[str, Found]:
         """What is there. ``following``: by pool, how many replicas are known to have the present routes."""
-        found = (_found(name, details, following) for name, details in _applications().items())
+        found = (_found(name, details, following) for name, details in applications().items())
         return {each.application.pool: each for each in found if each is not None}
 
     @property
-    def _placing(self) -> dict[str, Any]:
+    def placing(self) -> dict[str, Any]:
         """Where replicas run, and with which environment."""
         asked = {"runtime_env": dict(self.runtime_env), "label_selector": self.settings.serving_on}
         return {name: value for name, value in asked.items() if value}
@@ -124,7 +124,7 @@ def deploy_default(pools: Pools, options: PoolOptions) -> str:
     """The default pool's replicas, ready when this returns; where they are reached. Safe to repeat."""
     url = start_front(pools.settings)
     server = pools._server_options(DEFAULT)  # noqa: SLF001
-    serve.run(model_server_app(server, options, pools._placing), name=pool_app(DEFAULT), route_prefix="/")  # noqa: SLF001
+    serve.run(model_server_app(server, options, pools.placing), name=pool_app(DEFAULT), route_prefix="/")
     return url
 
 
@@ -170,7 +170,7 @@ def _actor_options(options: PoolOptions) -> dict[str, Any]:
 def running() -> dict[str, int]:
     """By pool, how many replicas run."""
     found: dict[str, int] = {}
-    for name, details in _applications().items():
+    for name, details in applications().items():
         if _DEPLOYMENT in details["deployments"]:
             found[name.removeprefix(pool_app(""))] = _running(details)
     return found
@@ -181,7 +181,7 @@ def _running(details: dict[str, Any]) -> int:
     return sum(each["state"] == "RUNNING" for each in replicas)
 
 
-def _applications() -> dict[str, dict[str, Any]]:
+def applications() -> dict[str, dict[str, Any]]:
     client = _get_global_client(raise_if_no_controller_running=False)
     return {} if client is None else client.get_serve_details()["applications"]
 

@@ -76,6 +76,8 @@ class Direction(StrEnum):
     SHAPE = "shape"
 
 
+ENOUGH_ROWS = 30
+"""Fewer rows may all lie in one place since they are of one day: an afternoon has one temperature."""
 BROKEN = frozenset({Direction.MISSING, Direction.UNSEEN, Direction.CONSTANT})
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from runtime.domain.findings import Direction
+from runtime.domain.findings import ENOUGH_ROWS, Direction
 from runtime.statistics.bins import CategoricalBins, CountVector, FloatVector
 from runtime.statistics.distances import js
 from runtime.statistics.profile import FeatureProfile
@@ -19,8 +19,6 @@ from runtime.statistics.profile import FeatureProfile
 MOST = 0.5
 """The part of the distance that one thing must explain."""
 CONSTANT = 0.98
-ENOUGH_ROWS = 30
-"""Fewer rows lie in one bin because they are of one day: a place has one temperature in an afternoon."""
 OFTEN = 0.5
 """A bin that held so many of the baseline's rows was as good as constant before."""
 

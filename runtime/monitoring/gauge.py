@@ -17,8 +17,9 @@ from datetime import datetime
 
 import numpy as np
 
+from runtime.domain.findings import ENOUGH_ROWS
 from runtime.domain.reports import FeatureStatistic
-from runtime.monitoring.direction import ENOUGH_ROWS, direction_of
+from runtime.monitoring.direction import direction_of
 from runtime.statistics.bins import MAX_UNSEEN, CategoricalBins
 from runtime.statistics.detector import DetectorPlan, DetectorState, Reading, update
 from runtime.statistics.distances import distances

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from runtime.domain.estimates import expected_in_words
 from runtime.domain.events import FindingKind, FindingOpened, IncidentOpened
-from runtime.domain.findings import Direction
+from runtime.domain.findings import ENOUGH_ROWS, Direction
 from runtime.domain.metrics import Metric, shown, spelled
 from runtime.domain.model_state import ModelState
 from runtime.domain.reports import FeatureStatistic
@@ -21,8 +21,6 @@ BROKEN_MISSING_RATE = 0.5
 BROKEN_PSI = 1.0
 BROKEN_JS = 0.3
 """Of categories that were not seen before: that they are most of the column."""
-ENOUGH_ROWS = 30
-"""Fewer rows lie elsewhere by chance, being of one day."""
 ELSEWHERE_JS = 0.9
 """In bits, of which 1 is the most: hardly a row lies where it used to."""
 ONE_WAY = 0.8

@@ -11,7 +11,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,15 +21,8 @@ import boto3
 import pytest
 import yaml
 
-REGION = "eu-central-1"
-CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "operator",
-    "AWS_SECRET_ACCESS_KEY": "secret",
-    "AWS_DEFAULT_REGION": REGION,
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "AWS_CONFIG_FILE": "/nowhere",
-    "AWS_SHARED_CREDENTIALS_FILE": "/nowhere",
-}
+from tests.aws import CREDENTIALS, REGION, aws_server
+
 STUB = """#!/bin/sh
 printf '%s\\n' "$(basename "$0") $*" >> "$STUB_LOG"
 """
@@ -92,23 +84,13 @@ class Account:
 
 
 @pytest.fixture(scope="module")
-def account(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     home = tmp_path_factory.mktemp("operator")
     recording = home / "recording"
     recording.touch()
     recorded = {"MOTO_ENABLE_RECORDING": "true", "MOTO_RECORDER_FILEPATH": str(recording)}
-    arguments = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", "0"]
-    with subprocess.Popen(
-        arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, **recorded}
-    ) as process:
-        assert process.stderr is not None
-        told = next((found for line in process.stderr if (found := re.search(r"http://127\.0\.0\.1:\d+", line))), None)
-        assert told is not None, "the AWS-compatible server did not start"
-        drain = threading.Thread(target=process.stderr.read)  # its log must not fill the pipe
-        drain.start()
-        yield Account(told[0], recording, home, home / "cluster.yaml")
-        process.kill()
-        drain.join(10)
+    with aws_server(**recorded) as url:
+        yield Account(url, recording, home, home / "cluster.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -223,10 +205,7 @@ def test_the_head_is_a_service_that_offers_control_and_no_cpu(up: str, account: 
     assert "a secret of the test" not in asked
 
 
-@pytest.mark.parametrize(
-    ("kind", "is_spot", "profile"),
-    [("serving", False, "worker"), ("training", True, "worker"), ("gpu", False, "worker")],
-)
+@pytest.mark.parametrize(("kind", "is_spot"), [("serving", False), ("training", True), ("gpu", False)])
 def test_the_autoscaler_asks_for_each_kind_of_machine_as_the_file_has_it(
     up: str,
     account: Account,
@@ -235,7 +214,6 @@ def test_the_autoscaler_asks_for_each_kind_of_machine_as_the_file_has_it(
     *,
     kind: str,
     is_spot: bool,
-    profile: str,
 ) -> None:
     """With the provider that Ray's autoscaler starts machines with."""
     from ray.autoscaler._private.aws import utils
@@ -254,7 +232,7 @@ def test_the_autoscaler_asks_for_each_kind_of_machine_as_the_file_has_it(
     [asked] = account.requests("RunInstances")[before:]
     assert asked["MetadataOptions.HttpTokens"] == "required"
     assert asked["BlockDeviceMapping.1.Ebs.Encrypted"] == "true"
-    assert asked["IamInstanceProfile.Arn"].endswith(f"instance-profile/fleetward-{profile}")
+    assert asked["IamInstanceProfile.Arn"].endswith("instance-profile/fleetward-worker")
     assert (asked.get("InstanceMarketOptions.MarketType") == "spot") is is_spot
     assert not any("AssociatePublicIpAddress" in name for name in asked)
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,6 +23,7 @@ from runtime.ledger.note import add_signatures
 from runtime.witness.anchor import Anchor, Anchored
 from runtime.witness.errors import AnchorConflict, AnchorUnavailable, AnchorUnprotected
 from runtime.witness.reading import read_anchor
+from tests.aws import CREDENTIALS, REGION, aws_server
 from tests.unit.witness.logs import NOON, MemoryLog, cosigner
 
 URL = "s3://anchors/ledger-1"
@@ -35,29 +33,14 @@ LOG = MemoryLog()
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    arguments = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", "0"]
-    with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        told = next((found for line in process.stderr if (found := re.search(r"http://127\.0\.0\.1:\d+", line))), None)
-        assert told is not None, "the S3 server did not start"
-        drain = threading.Thread(target=process.stderr.read)  # its log must not fill the pipe
-        drain.start()
-        yield told[0]
-        process.kill()
-        drain.join(10)
+    with aws_server() as url:
+        yield url
 
 
 @pytest.fixture(autouse=True)
 def fresh(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An empty store, and credentials in the environment as an operator gives them."""
-    for name, value in (
-        ("AWS_ACCESS_KEY_ID", "anchor"),
-        ("AWS_SECRET_ACCESS_KEY", "secret"),
-        ("AWS_DEFAULT_REGION", "eu-central-1"),
-        ("AWS_EC2_METADATA_DISABLED", "true"),
-        ("AWS_CONFIG_FILE", "/nowhere"),
-        ("AWS_SHARED_CREDENTIALS_FILE", "/nowhere"),
-    ):
+    for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     httpx.post(f"{endpoint}/moto-api/reset")
     yield
@@ -68,7 +51,7 @@ def fresh(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def s3(endpoint: str) -> Any:
     """An administrator of the bucket, who owns it and may do all that the store allows."""
     client = boto3.client("s3", endpoint_url=endpoint)
-    place = {"LocationConstraint": "eu-central-1"}
+    place = {"LocationConstraint": REGION}
     client.create_bucket(Bucket="anchors", ObjectLockEnabledForBucket=True, CreateBucketConfiguration=place)
     client.create_bucket(Bucket="plain", CreateBucketConfiguration=place)
     return client
